@@ -1,0 +1,57 @@
+// A backend: one table of kernels per element type, and the memory calls of its device.
+//
+//   reference  textbook loops in float and double: what every op means; whole networks run on it in double
+//   cpu        vectorised, threaded
+// A CUDA backend is a shared library that exports such a struct; the rest of the code does not know the difference.
+#pragma once
+
+#include <cstddef>
+#include <type_traits>
+
+#include "kernels/op_list.h"
+
+namespace sepia::kernels {
+
+/// One function pointer per kernel of op_list.h, for element type T.
+template <class T>
+struct KernelTable {
+#define SEPIA_DECLARE(name, Args) void (*name)(const LaunchContext&, const Args<T>&);
+  SEPIA_KERNELS(SEPIA_DECLARE)
+#undef SEPIA_DECLARE
+};
+
+/// Memory of the backend's device. allocate returns null when there is none left (the caller raises kMemory); pointers are aligned
+/// to 64 bytes. copy_* block until done on host backends and are ordered on the stream on others.
+struct MemoryCalls {
+  void* (*allocate)(std::size_t bytes);
+  void (*release)(void* pointer);
+  void (*copy_from_host)(const LaunchContext&, void* destination, const void* source, std::size_t bytes);
+  void (*copy_to_host)(const LaunchContext&, void* destination, const void* source, std::size_t bytes);
+  void (*copy)(const LaunchContext&, void* destination, const void* source, std::size_t bytes);
+  void (*zero)(const LaunchContext&, void* destination, std::size_t bytes);
+  void (*synchronize)(const LaunchContext&);
+};
+
+/// Tables that a backend does not have are null.
+struct Backend {
+  const char* name;
+  const KernelTable<float>* f32;
+  const KernelTable<double>* f64;
+  const KernelTable<bf16>* bf16;
+  MemoryCalls memory;
+
+  template <class T>
+  const KernelTable<T>* table() const {
+    if constexpr (std::is_same_v<T, float>) return f32;
+    if constexpr (std::is_same_v<T, double>) return f64;
+    if constexpr (std::is_same_v<T, sepia::bf16>) return bf16;
+  }
+};
+
+const Backend& reference_backend();
+const Backend& cpu_backend();
+
+/// Plain host memory, shared by the two host backends.
+const MemoryCalls& host_memory();
+
+}  // namespace sepia::kernels
