@@ -35,16 +35,16 @@ struct MemoryCalls {
 /// Tables that a backend does not have are null.
 struct Backend {
   const char* name;
-  const KernelTable<float>* f32;
-  const KernelTable<double>* f64;
-  const KernelTable<bf16>* bf16;
+  const KernelTable<float>* float32;
+  const KernelTable<double>* float64;
+  const KernelTable<bf16>* bfloat16;
   MemoryCalls memory;
 
   template <class T>
   const KernelTable<T>* table() const {
-    if constexpr (std::is_same_v<T, float>) return f32;
-    if constexpr (std::is_same_v<T, double>) return f64;
-    if constexpr (std::is_same_v<T, sepia::bf16>) return bf16;
+    if constexpr (std::is_same_v<T, float>) return float32;
+    if constexpr (std::is_same_v<T, double>) return float64;
+    if constexpr (std::is_same_v<T, bf16>) return bfloat16;
   }
 };
 
