@@ -25,7 +25,8 @@ struct BatchNormStatistics {
   BatchNormShape shape;
   const T* x;
   Accumulator<T>* mean;
-  Accumulator<T>* variance;  ///< biased
+  Accumulator<T>* variance;           ///< biased: what normalises
+  Accumulator<T>* unbiased_variance;  ///< variance * M / (M - 1): what running statistics take up; may be null
 };
 
 /// scale, shift and inv_std from statistics (of the batch or running ones). All arrays (C).
