@@ -1,0 +1,23 @@
+// Working memory of the CPU kernels: per thread, grow-only, so that nothing is allocated once every shape has been seen.
+#pragma once
+
+#include <cstdint>
+
+namespace sepia::kernels::cpu {
+
+/// Buffers that one thread may hold at the same time. A kernel takes each slot at most once; the next request for a slot on the
+/// same thread invalidates the last.
+enum class Scratch : std::uint8_t {
+  kPanel,     ///< the panel that a piece of work reads
+  kOutput,    ///< the panel that a piece of work writes
+  kWeights,   ///< weights in another order; taken by the calling thread, read by all
+  kPartials,  ///< partial sums of all pieces; taken by the calling thread, written by all
+  kShared,    ///< activations prepared once by the calling thread, read by all
+  kSmall,     ///< a few hundred numbers
+  kCount
+};
+
+/// At least `count` floats (contents undefined), aligned to 64 bytes, belonging to the calling thread. Throws kMemory.
+float* scratch(Scratch slot, std::int64_t count);
+
+}  // namespace sepia::kernels::cpu
