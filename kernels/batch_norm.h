@@ -26,7 +26,7 @@ struct BatchNormStatistics {
   const T* x;
   Accumulator<T>* mean;
   Accumulator<T>* variance;           ///< biased: what normalises
-  Accumulator<T>* unbiased_variance;  ///< variance * M / (M - 1): what running statistics take up; may be null
+  Accumulator<T>* unbiased_variance;  ///< variance * M / (M - 1): what running statistics take up (M = 1: variance); may be null
 };
 
 /// scale, shift and inv_std from statistics (of the batch or running ones). All arrays (C).

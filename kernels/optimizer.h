@@ -7,8 +7,7 @@
 namespace sepia::kernels {
 
 /// Adam (Kingma and Ba 2015) and AdamW (Loshchilov and Hutter 2019), as torch.optim computes them, for step t = 1, 2, ...:
-///   AdamW: w -= lr * weight_decay * w        Adam with weight decay: g += weight_decay * w
-///   g' = gradient_scale * g
+///   AdamW: w -= lr * weight_decay * w, g' = gradient_scale * g        Adam: g' = gradient_scale * g + weight_decay * w
 ///   m = beta1 m + (1 - beta1) g'             v = beta2 v + (1 - beta2) g'^2
 ///   w -= lr / (1 - beta1^t) * m / ( sqrt(v) / sqrt(1 - beta2^t) + eps )
 template <class T>
