@@ -19,7 +19,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string reason(int error) { return std::generic_category().message(error); }
+std::string reason(int error) {
+  return std::generic_category().message(error);
+}
 
 /// Linux refuses single reads and writes above 2 GiB; smaller pieces cost nothing.
 constexpr std::size_t kMaxCallBytes = std::size_t{1} << 30;
@@ -53,9 +55,13 @@ struct TemporaryFile {
   }
 };
 
-std::string temporary_prefix(const fs::path& path) { return "." + path.filename().string() + ".tmp-"; }
+std::string temporary_prefix(const fs::path& path) {
+  return "." + path.filename().string() + ".tmp-";
+}
 
-fs::path folder_of(const fs::path& path) { return path.has_parent_path() ? path.parent_path() : fs::path("."); }
+fs::path folder_of(const fs::path& path) {
+  return path.has_parent_path() ? path.parent_path() : fs::path(".");
+}
 
 /// Writes all of `bytes`; returns errno, or 0. `written` counts what went out.
 int write_all(int descriptor, std::span<const std::byte> bytes, std::uint64_t& written) {
@@ -164,8 +170,8 @@ std::size_t remove_stale_temporaries(const fs::path& path) {
   std::error_code error;
   for (fs::directory_iterator entry(folder_of(path), error), end; !error && entry != end; entry.increment(error)) {
     const std::string name = entry->path().filename().string();
-    const bool digits_follow = name.size() > prefix.size() && name.starts_with(prefix) &&
-                               name.find_first_not_of("0123456789", prefix.size()) == std::string::npos;
+    const bool digits_follow =
+        name.size() > prefix.size() && name.starts_with(prefix) && name.find_first_not_of("0123456789", prefix.size()) == std::string::npos;
     if (digits_follow) found.push_back(entry->path());
   }
   return static_cast<std::size_t>(

@@ -41,21 +41,20 @@ struct Faults {
     calls = 0, fail_at = at, error = error_number, mode = how;
     names.clear();
     real = detail::file_ops();
-    detail::file_ops() = {
-        [](const char* path, int flags, mode_t bits) { return hit("open") ? give(error) : real.open(path, flags, bits); },
-        [](int file, const void* data, std::size_t bytes) -> ssize_t {
-          const bool now = hit("write");
-          if (mode == Mode::kShort && bytes > 1) return real.write(file, data, now ? 1 : bytes / 2);
-          if (now && mode == Mode::kNoProgress) return 0;
-          return now ? give(error) : real.write(file, data, bytes);
-        },
-        [](int file) { return hit("fsync") ? give(error) : real.fsync(file); },
-        [](int file) {
-          const bool now = hit("close");
-          const int status = real.close(file);
-          return now ? give(error) : status;
-        },
-        [](const char* from, const char* to) { return hit("rename") ? give(error) : real.rename(from, to); }};
+    detail::file_ops() = {[](const char* path, int flags, mode_t bits) { return hit("open") ? give(error) : real.open(path, flags, bits); },
+                          [](int file, const void* data, std::size_t bytes) -> ssize_t {
+                            const bool now = hit("write");
+                            if (mode == Mode::kShort && bytes > 1) return real.write(file, data, now ? 1 : bytes / 2);
+                            if (now && mode == Mode::kNoProgress) return 0;
+                            return now ? give(error) : real.write(file, data, bytes);
+                          },
+                          [](int file) { return hit("fsync") ? give(error) : real.fsync(file); },
+                          [](int file) {
+                            const bool now = hit("close");
+                            const int status = real.close(file);
+                            return now ? give(error) : status;
+                          },
+                          [](const char* from, const char* to) { return hit("rename") ? give(error) : real.rename(from, to); }};
   }
   static void restore() { detail::file_ops() = real; }
 };
@@ -103,7 +102,8 @@ TEST_F(FileTest, WritesReplacesAndReadsBack) {
 
 TEST_F(FileTest, WritesPartsInOrder) {
   const std::string a = "one ", b = "", c = "two";
-  const std::vector<std::span<const std::byte>> parts{std::as_bytes(std::span(a)), std::as_bytes(std::span(b)), std::as_bytes(std::span(c))};
+  const std::vector<std::span<const std::byte>> parts{std::as_bytes(std::span(a)), std::as_bytes(std::span(b)),
+                                                      std::as_bytes(std::span(c))};
   write_file_atomic(folder_ / "parts", parts);
   EXPECT_EQ(text(folder_ / "parts"), "one two");
 }
