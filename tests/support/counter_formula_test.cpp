@@ -70,7 +70,11 @@ TEST(Golden, FinalParametersLieNearTheFormula) {
       const auto number = row.at("number").get<std::uint32_t>();
       auto start = counter_formula::parameter(number, row.at("kind").get<std::string>(), count, row.at("fan_in").get<std::uint32_t>());
       const double distance = golden::digest_distance(digest, start, number);
-      EXPECT_GT(distance, 1e-4) << model << ' ' << name << " was not trained";
+      if (name.starts_with("blocks.") && name.ends_with("wise.bias")) {
+        EXPECT_LT(distance, 1e-8) << name << " stands before a batch norm: its gradient is zero";
+      } else {
+        EXPECT_GT(distance, 1e-4) << model << ' ' << name << " was not trained";
+      }
       EXPECT_LT(distance, 0.03 * std::sqrt(static_cast<double>(count))) << model << ' ' << name;
       const auto stride = digest.at("stride").get<std::size_t>();
       const auto& samples = digest.at("samples");
