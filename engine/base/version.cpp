@@ -1,0 +1,7 @@
+#include "engine/base/version.h"
+
+namespace sepia {
+
+std::string_view version() { return SEPIA_VERSION; }
+
+}  // namespace sepia

@@ -1,0 +1,77 @@
+#include "tests/support/run_command.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdlib>
+#include <stdexcept>
+
+namespace sepia::testing {
+namespace {
+
+/// Appends what is there to `text`; false at the end of the stream.
+bool read_some(int descriptor, std::string& text) {
+  std::array<char, 4096> buffer;
+  const ssize_t count = ::read(descriptor, buffer.data(), buffer.size());
+  if (count > 0) text.append(buffer.data(), static_cast<std::size_t>(count));
+  return count > 0;
+}
+
+[[noreturn]] void become(const std::vector<std::string>& words, const std::string& folder, const std::vector<std::string>& environment, int out, int err) {
+  const int nothing = ::open("/dev/null", O_RDONLY);
+  ::dup2(nothing, STDIN_FILENO);
+  ::dup2(out, STDOUT_FILENO);
+  ::dup2(err, STDERR_FILENO);
+  if (!folder.empty() && ::chdir(folder.c_str()) != 0) ::_exit(127);
+  for (const std::string& variable : environment) {
+    const std::size_t equals = variable.find('=');
+    ::setenv(variable.substr(0, equals).c_str(), variable.substr(equals + 1).c_str(), 1);
+  }
+  std::vector<char*> arguments;
+  for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
+  arguments.push_back(nullptr);
+  ::execvp(arguments[0], arguments.data());
+  ::_exit(127);
+}
+
+}  // namespace
+
+CommandResult run_program(const std::vector<std::string>& words, const std::string& folder, const std::vector<std::string>& environment) {
+  std::array<int, 2> out;
+  std::array<int, 2> err;
+  if (::pipe2(out.data(), O_CLOEXEC) != 0 || ::pipe2(err.data(), O_CLOEXEC) != 0) throw std::runtime_error("pipe2 failed");
+  const pid_t child = ::fork();
+  if (child < 0) throw std::runtime_error("fork failed");
+  if (child == 0) become(words, folder, environment, out[1], err[1]);
+  ::close(out[1]);
+  ::close(err[1]);
+
+  CommandResult result;
+  std::array<pollfd, 2> waiting = {{{out[0], POLLIN, 0}, {err[0], POLLIN, 0}}};
+  std::array<std::string*, 2> texts = {&result.out, &result.err};
+  for (int open = 2; open > 0;) {
+    ::poll(waiting.data(), waiting.size(), -1);
+    for (std::size_t i = 0; i < waiting.size(); ++i) {
+      if (waiting[i].fd < 0 || waiting[i].revents == 0) continue;
+      if (read_some(waiting[i].fd, *texts[i])) continue;
+      ::close(waiting[i].fd);
+      waiting[i].fd = -1;
+      --open;
+    }
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  result.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  return result;
+}
+
+CommandResult run_sepia(const std::vector<std::string>& arguments, const std::string& folder, const std::vector<std::string>& environment) {
+  std::vector<std::string> words = {SEPIA_BINARY_DIR "/sepia"};
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  return run_program(words, folder, environment);
+}
+
+}  // namespace sepia::testing

@@ -1,0 +1,79 @@
+#include "tools/cli/options.h"
+
+#include "engine/base/error.h"
+#include "engine/base/parallel_for.h"
+#include "tools/cli/numbers.h"
+
+namespace sepia::cli {
+namespace {
+
+constexpr int kMostThreads = 1024;
+constexpr int kLargestImage = 4096;
+constexpr int kLargestBatch = 65536;
+
+bool is_cuda(const std::string& device) {
+  if (device == "cuda") return true;
+  if (device.rfind("cuda:", 0) != 0) return false;
+  const std::string index = device.substr(5);
+  return !index.empty() && index.size() <= 3 && index.find_first_not_of("0123456789") == std::string::npos;
+}
+
+}  // namespace
+
+void add_device_options(CLI::App& app, DeviceOptions& options) {
+  app.add_option("--device", options.device, "Where to compute: auto, cpu, cuda or cuda:N")->type_name("D")->default_str(options.device);
+  app.add_option("--precision", options.precision, "Type of activations and products: fp32 or bf16")
+      ->type_name("P")
+      ->default_str(options.precision);
+  add_whole(app, "--threads", options.threads, 0, kMostThreads, "Threads that compute, 0: all processors; results do not depend on it");
+}
+
+std::string use_device(const DeviceOptions& options) {
+  if (is_cuda(options.device)) {
+    fail(ErrorKind::kUsage, "--device ", options.device, ": this sepia was built without CUDA; use --device cpu");
+  }
+  SEPIA_CHECK(options.device == "auto" || options.device == "cpu", "--device ", options.device, ": must be auto, cpu, cuda or cuda:N");
+  SEPIA_CHECK(options.precision == "fp32" || options.precision == "bf16", "--precision ", options.precision, ": must be fp32 or bf16");
+  SEPIA_CHECK(options.precision == "fp32", "--precision bf16: this sepia has no bf16 kernels for the CPU; use --precision fp32");
+  set_num_threads(options.threads);
+  return "cpu";
+}
+
+CLI::Option* add_seed_option(CLI::App& app, std::uint64_t& seed) {
+  CLI::Option* option = app.add_option(
+      "--seed",
+      [&seed](const CLI::results_t& given) {
+        seed = parse_seed("--seed", given.front());
+        return true;
+      },
+      "Every random choice follows from it");
+  return option->type_name("N")->expected(1)->default_str(std::to_string(seed));
+}
+
+CLI::Option* add_json_option(CLI::App& app, bool& json) {
+  return app.add_flag("--json", json, "Write the result for machines (JSON) to stdout");
+}
+
+CLI::Option* add_image_size_option(CLI::App& app, int& image_size, int smallest) {
+  return add_whole(app, "--image-size", image_size, smallest, kLargestImage, "Width and height of the network's input, in pixels");
+}
+
+CLI::Option* add_batch_size_option(CLI::App& app, int& batch_size) {
+  return add_whole(app, "-b,--batch-size", batch_size, 1, kLargestBatch, "Pictures in one step");
+}
+
+CLI::Option* add_workers_option(CLI::App& app, int& workers) {
+  return add_whole(app, "-j,--workers", workers, 0, kMostThreads, "Threads that read pictures; results do not depend on it");
+}
+
+void add_output_options(CLI::App& app, OutputOptions& options, const std::string& what) {
+  CLI::Option* out = app.add_option("-o,--out", options.out, what + "; must be new or empty unless --overwrite")->type_name("FOLDER");
+  if (options.out.empty()) {
+    out->required();
+  } else {
+    out->default_str(options.out.string());
+  }
+  app.add_flag("--overwrite", options.overwrite, "Write into --out even when it is in use");
+}
+
+}  // namespace sepia::cli

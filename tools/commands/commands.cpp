@@ -1,0 +1,9 @@
+#include "tools/commands/commands.h"
+
+namespace sepia::cli {
+
+void add_all_commands(CLI::App& app, Session& session) {
+  add_doctor_command(app, session);
+}
+
+}  // namespace sepia::cli

@@ -1,0 +1,13 @@
+// Every sub-command registers itself here: one function each, defined in the file of its name. add_all_commands calls them
+// in the order in which `sepia --help` lists them.
+#pragma once
+
+#include "tools/cli/session.h"
+
+namespace sepia::cli {
+
+void add_doctor_command(CLI::App& app, Session& session);
+
+void add_all_commands(CLI::App& app, Session& session);
+
+}  // namespace sepia::cli

@@ -1,0 +1,164 @@
+// sepia doctor: what this machine offers and which backend will run.
+#include <cairo.h>
+#include <fmt/format.h>
+#include <jconfig.h>
+#include <openssl/crypto.h>
+#include <png.h>
+#include <sched.h>
+#include <unistd.h>
+#include <webp/decode.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <memory>
+#include <oneapi/dnnl/dnnl.hpp>
+#include <set>
+#include <sstream>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/base/parallel_for.h"
+#include "engine/base/version.h"
+#include "tools/cli/json.h"
+#include "tools/commands/commands.h"
+
+namespace sepia::cli {
+namespace {
+
+struct DoctorOptions {
+  bool json = false;
+};
+
+struct Cpu {
+  std::string name = "unknown";
+  std::vector<std::string> features;  ///< those of kWantedFeatures that it has
+};
+
+struct Report {
+  Cpu cpu;
+  int processors = 0;          ///< of the machine
+  int processors_usable = 0;   ///< for this process (affinity)
+  double memory_gib = 0.0;
+  double memory_free_gib = 0.0;
+  std::vector<std::pair<std::string, std::string>> libraries;
+  std::string max_isa;  ///< SEPIA_MAX_ISA; empty: not set
+  std::string cuda = "not available: this sepia was built without CUDA";
+};
+
+/// The CPU features that kernels choose by, as /proc/cpuinfo names them.
+constexpr const char* kWantedFeatures[] = {"avx2", "fma", "avx512f", "avx512bw", "avx512vl", "avx512_bf16", "amx_tile", "amx_bf16"};
+
+Cpu read_cpu() {
+  Cpu cpu;
+  std::ifstream in("/proc/cpuinfo");
+  std::string line;
+  std::set<std::string> flags;
+  while (std::getline(in, line)) {
+    const std::size_t colon = line.find(':');
+    if (colon == std::string::npos || colon + 2 > line.size()) continue;
+    const std::string value = line.substr(colon + 2);
+    if (line.rfind("model name", 0) == 0) cpu.name = value;
+    if (line.rfind("flags", 0) == 0) {
+      std::istringstream words(value);
+      for (std::string flag; words >> flag;) flags.insert(flag);
+      break;  // all processors alike
+    }
+  }
+  for (const char* feature : kWantedFeatures) {
+    if (flags.contains(feature)) cpu.features.emplace_back(feature);
+  }
+  return cpu;
+}
+
+/// The value of "Name:  N kB" in /proc/meminfo, in GiB; 0 when absent.
+double meminfo_gib(const std::string& name) {
+  std::ifstream in("/proc/meminfo");
+  std::string key;
+  double kib = 0.0;
+  for (std::string line; std::getline(in, line);) {
+    std::istringstream words(line);
+    if (words >> key >> kib && key == name + ":") return kib / (1024.0 * 1024.0);
+  }
+  return 0.0;
+}
+
+std::vector<std::pair<std::string, std::string>> library_versions() {
+  const dnnl_version_t* dnnl = dnnl_version();
+  const int webp = WebPGetDecoderVersion();
+  return {
+      {"oneDNN", fmt::format("{}.{}.{}", dnnl->major, dnnl->minor, dnnl->patch)},
+      {"Highway", SEPIA_HIGHWAY_VERSION},
+      {"libjpeg-turbo", fmt::format("{}.{}.{}", LIBJPEG_TURBO_VERSION_NUMBER / 1000000, LIBJPEG_TURBO_VERSION_NUMBER / 1000 % 1000,
+                                    LIBJPEG_TURBO_VERSION_NUMBER % 1000)},
+      {"libpng", png_get_libpng_ver(nullptr)},
+      {"libwebp", fmt::format("{}.{}.{}", webp >> 16, webp >> 8 & 0xff, webp & 0xff)},
+      {"cairo", cairo_version_string()},
+      {"OpenSSL", OpenSSL_version(OPENSSL_VERSION_STRING)},
+  };
+}
+
+Report examine() {
+  Report report;
+  report.cpu = read_cpu();
+  report.processors = static_cast<int>(::sysconf(_SC_NPROCESSORS_ONLN));
+  cpu_set_t usable;
+  CPU_ZERO(&usable);
+  if (::sched_getaffinity(0, sizeof usable, &usable) == 0) report.processors_usable = CPU_COUNT(&usable);
+  report.memory_gib = meminfo_gib("MemTotal");
+  report.memory_free_gib = meminfo_gib("MemAvailable");
+  report.libraries = library_versions();
+  if (const char* limit = std::getenv("SEPIA_MAX_ISA")) report.max_isa = limit;
+  return report;
+}
+
+void print_for_people(const Report& report) {
+  fmt::print("sepia          {}\n", version());
+  fmt::print("processor      {}\n", report.cpu.name);
+  fmt::print("features       {}\n", fmt::join(report.cpu.features, " "));
+  fmt::print("processors     {} usable of {}; {} threads compute by default\n", report.processors_usable, report.processors, num_threads());
+  fmt::print("memory         {:.1f} GiB, {:.1f} free\n", report.memory_gib, report.memory_free_gib);
+  for (const auto& [name, number] : report.libraries) fmt::print("{:<15}{}\n", name, number);
+  fmt::print("CUDA           {}\n", report.cuda);
+  fmt::print("backend        cpu, fp32{}\n", report.max_isa.empty() ? "" : " (SEPIA_MAX_ISA=" + report.max_isa + ")");
+}
+
+void print_for_machines(const Report& report) {
+  nlohmann::ordered_json libraries;
+  for (const auto& [name, number] : report.libraries) libraries[name] = number;
+  nlohmann::ordered_json json = {
+      {"sepia", version()},
+      {"cpu", {{"name", report.cpu.name}, {"features", report.cpu.features}}},
+      {"processors", report.processors},
+      {"processors_usable", report.processors_usable},
+      {"threads", num_threads()},
+      {"memory_gib", report.memory_gib},
+      {"memory_free_gib", report.memory_free_gib},
+      {"libraries", libraries},
+      {"cuda", nullptr},
+      {"cuda_reason", report.cuda},
+      {"backend", "cpu"},
+      {"precisions", {"fp32"}},
+  };
+  json["max_isa"] = report.max_isa.empty() ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(report.max_isa);
+  print_json(json);
+}
+
+int run_doctor(const DoctorOptions& options) {
+  const Report report = examine();
+  options.json ? print_for_machines(report) : print_for_people(report);
+  return 0;
+}
+
+}  // namespace
+
+void add_doctor_command(CLI::App& app, Session& session) {
+  const auto options = std::make_shared<DoctorOptions>();
+  CLI::App& command = session.add_command(app, "doctor", "Say what this machine offers and which backend will run",
+                                          "sepia doctor\n"
+                                          "sepia doctor --json");
+  command.add_flag("--json", options->json, "Write the result for machines (JSON) to stdout");
+  session.set_action(command, [options] { return run_doctor(*options); });
+}
+
+}  // namespace sepia::cli
