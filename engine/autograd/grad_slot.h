@@ -1,0 +1,75 @@
+// Where the gradient of one value is collected during backward, and the edge from that value to the node that made it.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "engine/tensor/tensor.h"
+#include "kernels/launch.h"
+
+namespace sepia {
+
+class Node;
+using kernels::Accumulate;
+
+/// Place and manner in which a backward kernel delivers a gradient.
+struct GradTarget {
+  Tensor tensor;
+  Accumulate accumulate = Accumulate::kWrite;
+};
+
+/// One slot per differentiable value. The first contribution is written, later ones are added.
+///
+/// For a value with a pending affine and ReLU (see Variable) the slot holds the gradient at the *affine's output*: whoever applied
+/// the ReLU on load also masks the gradient it delivers.
+class GradSlot {
+ public:
+  GradSlot(const Shape& shape, DType dtype, Device device) : shape_(shape), dtype_(dtype), device_(device) {}
+  ~GradSlot();
+
+  const Shape& shape() const { return shape_; }
+  DType dtype() const { return dtype_; }
+  Device device() const { return device_; }
+
+  /// Where the next contribution goes. Allocates at the first one unless a fixed buffer was given.
+  GradTarget claim();
+  /// Takes a finished gradient: keeps the tensor itself when it is the first contribution and nobody else holds it, adds otherwise.
+  void deliver(Tensor gradient);
+
+  /// Takes a gradient written in place of another as the first contribution. The slot must be empty and without a fixed buffer.
+  void adopt(Tensor gradient);
+
+  bool has_gradient() const { return has_gradient_; }
+  /// The gradient collected so far; undefined when there is none.
+  Tensor gradient() const { return has_gradient_ ? gradient_ : Tensor(); }
+  /// Hands the gradient over and forgets it (a fixed buffer stays with the slot).
+  Tensor take();
+  /// Forgets the gradient: the next contribution is written again.
+  void clear();
+
+  /// Gradients of parameters live in a flat arena: the slot writes there and keeps it between steps.
+  void set_fixed_buffer(Tensor buffer);
+  bool has_fixed_buffer() const { return fixed_; }
+
+  /// Keep the gradient after backward has passed on (PyTorch's retain_grad).
+  void retain() { retained_ = true; }
+  bool retained() const { return retained_; }
+  /// Called with the complete gradient when backward reaches this value.
+  void add_hook(std::function<void(const Tensor&)> hook) { hooks_.push_back(std::move(hook)); }
+  const std::vector<std::function<void(const Tensor&)>>& hooks() const { return hooks_; }
+
+  const std::shared_ptr<Node>& producer() const { return producer_; }
+  void set_producer(std::shared_ptr<Node> node) { producer_ = std::move(node); }
+
+ private:
+  Shape shape_;
+  DType dtype_;
+  Device device_;
+  Tensor gradient_;
+  bool has_gradient_ = false, fixed_ = false, retained_ = false;
+  std::vector<std::function<void(const Tensor&)>> hooks_;
+  std::shared_ptr<Node> producer_;
+};
+
+}  // namespace sepia

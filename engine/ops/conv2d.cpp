@@ -1,0 +1,66 @@
+#include "engine/ops/conv2d.h"
+
+#include "engine/ops/record.h"
+
+namespace sepia::ops {
+namespace {
+
+kernels::Conv2dShape checked_shape(const Variable& x, const Variable& weight, const Variable& bias, const Conv2dParams& params) {
+  SEPIA_CHECK(x.shape().ndim() == 4, "[conv2d] input must be (N, H, W, C), got ", x.shape());
+  SEPIA_CHECK(weight.shape().ndim() == 4, "[conv2d] weight must be (K, R, S, C), got ", weight.shape());
+  SEPIA_CHECK(weight.shape()[3] == x.shape()[3], "[conv2d] input has ", x.shape()[3], " channels, weight expects ", weight.shape()[3]);
+  SEPIA_CHECK(!bias.defined() || bias.shape() == Shape({weight.shape()[0]}), "[conv2d] bias must be (", weight.shape()[0], "), got ", bias.shape());
+  SEPIA_CHECK(params.stride >= 1 && params.padding >= 0, "[conv2d] stride must be at least 1 and padding at least 0");
+  check_same_device("conv2d", x, weight);
+  const kernels::Conv2dShape shape{.batch = x.shape()[0], .height = x.shape()[1], .width = x.shape()[2], .in_channels = x.shape()[3],
+                                   .out_channels = weight.shape()[0], .kernel_h = weight.shape()[1], .kernel_w = weight.shape()[2],
+                                   .stride = params.stride, .padding = params.padding};
+  SEPIA_CHECK(shape.height + 2 * shape.padding >= shape.kernel_h && shape.width + 2 * shape.padding >= shape.kernel_w,
+              "[conv2d] a ", shape.kernel_h, "x", shape.kernel_w, " kernel does not fit a picture of ", shape.height, "x", shape.width,
+              "; use a larger --image-size");
+  return shape;
+}
+
+struct Conv2dNode final : Node {
+  Conv2dNode(const kernels::Conv2dShape& shape, const Variable& x, const Variable& weight)
+      : shape_(shape), x_(x.stored()), pending_(x.pending()), weight_(weight.stored()) {}
+  const char* name() const override { return "conv2d"; }
+
+  void backward(Tensor grad_y) override {
+    dispatch(grad_y, [&]<class T>(const KernelTable<T>& table) {
+      using A = Accumulator<T>;
+      if (wants(1)) {
+        const GradTarget weight = input(1).claim();
+        const GradTarget bias = wants(2) ? input(2).claim() : GradTarget{};
+        SEPIA_CHECK_KIND(!wants(2) || weight.accumulate == bias.accumulate, ErrorKind::kInternal, "[conv2d] weight and bias gradients out of step");
+        table.conv2d_backward_weight({}, {.shape = shape_, .x = x_.data<T>(), .prologue = prologue_of<T>(pending_), .grad_y = grad_y.data<T>(),
+                                          .grad_weight = weight.tensor.data<A>(), .grad_bias = bias.tensor.data_or_null<A>(),
+                                          .accumulate = weight.accumulate});
+      }
+      if (wants(0)) {
+        const GradTarget x = input(0).claim();
+        table.conv2d_backward_input({}, {.shape = shape_, .grad_y = grad_y.data<T>(), .weight = weight_.data<T>(), .x = x_.data<T>(),
+                                         .prologue = prologue_of<T>(pending_), .grad_x = x.tensor.data<T>(), .accumulate = x.accumulate});
+      }
+    });
+  }
+
+  kernels::Conv2dShape shape_;
+  Tensor x_;
+  PendingAffine pending_;
+  Tensor weight_;
+};
+
+}  // namespace
+
+Variable conv2d(const Variable& x, const Variable& weight, const Variable& bias, const Conv2dParams& params) {
+  const kernels::Conv2dShape shape = checked_shape(x, weight, bias, params);
+  Tensor y = Tensor::empty({shape.batch, shape.out_height(), shape.out_width(), shape.out_channels}, x.dtype(), x.device());
+  dispatch(y, [&]<class T>(const KernelTable<T>& table) {
+    table.conv2d_forward({}, {.shape = shape, .x = x.stored().data<T>(), .prologue = prologue_of<T>(x.pending()),
+                              .weight = weight.stored().data<T>(), .bias = bias.stored().data_or_null<Accumulator<T>>(), .y = y.data<T>()});
+  });
+  return record<Conv2dNode>(std::move(y), {&x, &weight, &bias}, shape, x, weight);
+}
+
+}  // namespace sepia::ops

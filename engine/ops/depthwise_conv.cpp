@@ -1,0 +1,61 @@
+#include "engine/ops/depthwise_conv.h"
+
+#include "engine/ops/record.h"
+
+namespace sepia::ops {
+namespace {
+
+kernels::DepthwiseConvShape checked_shape(const Variable& x, const Variable& weight, const Variable& bias, const DepthwiseConvParams& params) {
+  SEPIA_CHECK(x.shape().ndim() == 4, "[depthwise_conv] input must be (N, H, W, C), got ", x.shape());
+  SEPIA_CHECK(weight.shape().ndim() == 3, "[depthwise_conv] weight must be (R, S, C), got ", weight.shape());
+  SEPIA_CHECK(weight.shape()[2] == x.shape()[3], "[depthwise_conv] input has ", x.shape()[3], " channels, weight expects ", weight.shape()[2]);
+  SEPIA_CHECK(!bias.defined() || bias.shape() == Shape({weight.shape()[2]}), "[depthwise_conv] bias must be (", weight.shape()[2], "), got ", bias.shape());
+  SEPIA_CHECK(params.stride >= 1 && params.padding >= 0, "[depthwise_conv] stride must be at least 1 and padding at least 0");
+  check_same_device("depthwise_conv", x, weight);
+  const kernels::DepthwiseConvShape shape{.batch = x.shape()[0], .height = x.shape()[1], .width = x.shape()[2], .channels = x.shape()[3],
+                                          .kernel_h = weight.shape()[0], .kernel_w = weight.shape()[1], .stride = params.stride, .padding = params.padding};
+  SEPIA_CHECK(shape.height + 2 * shape.padding >= shape.kernel_h && shape.width + 2 * shape.padding >= shape.kernel_w,
+              "[depthwise_conv] a ", shape.kernel_h, "x", shape.kernel_w, " kernel does not fit a picture of ", shape.height, "x", shape.width,
+              "; use a larger --image-size");
+  return shape;
+}
+
+struct DepthwiseConvNode final : Node {
+  DepthwiseConvNode(const kernels::DepthwiseConvShape& shape, const Variable& x, const Variable& weight)
+      : shape_(shape), x_(x.stored()), pending_(x.pending()), weight_(weight.stored()) {}
+  const char* name() const override { return "depthwise_conv"; }
+
+  void backward(Tensor grad_y) override {
+    dispatch(grad_y, [&]<class T>(const KernelTable<T>& table) {
+      using A = Accumulator<T>;
+      const GradTarget x = wants(0) ? input(0).claim() : GradTarget{};
+      const GradTarget weight = wants(1) ? input(1).claim() : GradTarget{};
+      const GradTarget bias = wants(2) ? input(2).claim() : GradTarget{};
+      SEPIA_CHECK_KIND(!wants(1) || !wants(2) || weight.accumulate == bias.accumulate, ErrorKind::kInternal,
+                       "[depthwise_conv] weight and bias gradients out of step");
+      table.depthwise_conv_backward({}, {.shape = shape_, .x = x_.data<T>(), .prologue = prologue_of<T>(pending_), .weight = weight_.data<T>(),
+                                         .grad_y = grad_y.data<T>(), .grad_x = x.tensor.data_or_null<T>(), .accumulate_x = x.accumulate,
+                                         .grad_weight = weight.tensor.data_or_null<A>(), .grad_bias = bias.tensor.data_or_null<A>(),
+                                         .accumulate_weight = wants(1) ? weight.accumulate : bias.accumulate});
+    });
+  }
+
+  kernels::DepthwiseConvShape shape_;
+  Tensor x_;
+  PendingAffine pending_;
+  Tensor weight_;
+};
+
+}  // namespace
+
+Variable depthwise_conv(const Variable& x, const Variable& weight, const Variable& bias, const DepthwiseConvParams& params) {
+  const kernels::DepthwiseConvShape shape = checked_shape(x, weight, bias, params);
+  Tensor y = Tensor::empty({shape.batch, shape.out_height(), shape.out_width(), shape.channels}, x.dtype(), x.device());
+  dispatch(y, [&]<class T>(const KernelTable<T>& table) {
+    table.depthwise_conv_forward({}, {.shape = shape, .x = x.stored().data<T>(), .prologue = prologue_of<T>(x.pending()),
+                                      .weight = weight.stored().data<T>(), .bias = bias.stored().data_or_null<Accumulator<T>>(), .y = y.data<T>()});
+  });
+  return record<DepthwiseConvNode>(std::move(y), {&x, &weight, &bias}, shape, x, weight);
+}
+
+}  // namespace sepia::ops

@@ -1,0 +1,66 @@
+#include "engine/ops/linear.h"
+
+#include <algorithm>
+#include <array>
+
+#include "engine/ops/record.h"
+
+namespace sepia::ops {
+namespace {
+
+kernels::LinearShape checked_shape(const Variable& x, const Variable& weight, const Variable& bias) {
+  SEPIA_CHECK(x.shape().ndim() >= 2, "[linear] input must have rows and features, got ", x.shape());
+  SEPIA_CHECK(weight.shape().ndim() == 2, "[linear] weight must be (O, I), got ", weight.shape());
+  SEPIA_CHECK(weight.shape()[1] == x.shape()[-1], "[linear] input has ", x.shape()[-1], " features, weight expects ", weight.shape()[1]);
+  SEPIA_CHECK(!bias.defined() || bias.shape() == Shape({weight.shape()[0]}), "[linear] bias must be (", weight.shape()[0], "), got ", bias.shape());
+  check_same_device("linear", x, weight);
+  return {.rows = x.shape().numel() / std::max<std::int64_t>(x.shape()[-1], 1), .in_features = weight.shape()[1], .out_features = weight.shape()[0]};
+}
+
+struct LinearNode final : Node {
+  LinearNode(const kernels::LinearShape& shape, const Variable& x, const Variable& weight)
+      : shape_(shape), x_(x.stored()), pending_(x.pending()), weight_(weight.stored()) {}
+  const char* name() const override { return "linear"; }
+
+  void backward(Tensor grad_y) override {
+    dispatch(grad_y, [&]<class T>(const KernelTable<T>& table) {
+      using A = Accumulator<T>;
+      if (wants(1)) {
+        const GradTarget weight = input(1).claim();
+        const GradTarget bias = wants(2) ? input(2).claim() : GradTarget{};
+        SEPIA_CHECK_KIND(!wants(2) || weight.accumulate == bias.accumulate, ErrorKind::kInternal, "[linear] weight and bias gradients out of step");
+        table.linear_backward_weight({}, {.shape = shape_, .x = x_.data<T>(), .prologue = prologue_of<T>(pending_), .grad_y = grad_y.data<T>(),
+                                          .grad_weight = weight.tensor.data<A>(), .grad_bias = bias.tensor.data_or_null<A>(),
+                                          .accumulate = weight.accumulate});
+      }
+      if (wants(0)) {
+        const GradTarget x = input(0).claim();
+        table.linear_backward_input({}, {.shape = shape_, .grad_y = grad_y.data<T>(), .weight = weight_.data<T>(), .x = x_.data<T>(),
+                                         .prologue = prologue_of<T>(pending_), .grad_x = x.tensor.data<T>(), .accumulate = x.accumulate});
+      }
+    });
+  }
+
+  kernels::LinearShape shape_;
+  Tensor x_;
+  PendingAffine pending_;
+  Tensor weight_;
+};
+
+}  // namespace
+
+Variable linear(const Variable& x, const Variable& weight, const Variable& bias) {
+  const kernels::LinearShape shape = checked_shape(x, weight, bias);
+  std::array<std::int64_t, Shape::kMaxDims> extents{};
+  const auto dims = static_cast<std::size_t>(x.shape().ndim());
+  std::ranges::copy(x.shape().extents(), extents.begin());
+  extents[dims - 1] = shape.out_features;
+  Tensor y = Tensor::empty(Shape(std::span<const std::int64_t>(extents.data(), dims)), x.dtype(), x.device());
+  dispatch(y, [&]<class T>(const KernelTable<T>& table) {
+    table.linear_forward({}, {.shape = shape, .x = x.stored().data<T>(), .prologue = prologue_of<T>(x.pending()),
+                              .weight = weight.stored().data<T>(), .bias = bias.stored().data_or_null<Accumulator<T>>(), .y = y.data<T>()});
+  });
+  return record<LinearNode>(std::move(y), {&x, &weight, &bias}, shape, x, weight);
+}
+
+}  // namespace sepia::ops

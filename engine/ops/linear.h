@@ -1,0 +1,12 @@
+// Linear map over the last extent; on (N, H, W, C) activations it is the pointwise (1x1) convolution. kernels/linear.h has the maths.
+#pragma once
+
+#include "engine/autograd/variable.h"
+
+namespace sepia::ops {
+
+/// x (..., I), weight (O, I), bias (O) or an undefined Variable -> (..., O). Applies a pending affine and ReLU of x on load.
+/// Throws kUsage when shapes disagree.
+Variable linear(const Variable& x, const Variable& weight, const Variable& bias);
+
+}  // namespace sepia::ops

@@ -1,0 +1,46 @@
+#include "engine/ops/materialise.h"
+
+#include "engine/ops/record.h"
+
+namespace sepia::ops {
+namespace {
+
+struct MaterialiseNode final : Node {
+  explicit MaterialiseNode(const Variable& x) : x_(x.stored()), pending_(x.pending()) {}
+  const char* name() const override { return "relu"; }
+
+  void backward(Tensor grad_y) override {
+    const GradTarget x = input(0).claim();
+    const std::int64_t channels = x_.shape()[-1];
+    dispatch(grad_y, [&]<class T>(const KernelTable<T>& table) {
+      table.affine_relu_backward({}, {.rows = x_.numel() / channels, .channels = channels, .x = x_.data<T>(), .prologue = prologue_of<T>(pending_),
+                                      .grad_y = grad_y.data<T>(), .grad_x = x.tensor.data<T>(), .accumulate = x.accumulate});
+    });
+  }
+
+  Tensor x_;
+  PendingAffine pending_;
+};
+
+}  // namespace
+
+Variable materialise(const Variable& x) {
+  if (x.pending().empty()) return x;
+  Tensor y = Tensor::empty(x.shape(), x.dtype(), x.device());
+  const std::int64_t channels = x.shape()[-1];
+  dispatch(y, [&]<class T>(const KernelTable<T>& table) {
+    table.affine_relu_forward({}, {.rows = y.numel() / channels, .channels = channels, .x = x.stored().data<T>(),
+                                   .prologue = prologue_of<T>(x.pending()), .y = y.data<T>()});
+  });
+  // Without a ReLU the slot already holds the gradient at y: an affine's output.
+  if (!x.pending().relu) return Variable(std::move(y), {}, x.slot());
+  return record<MaterialiseNode>(std::move(y), {&x}, x);
+}
+
+Variable relu(const Variable& x) {
+  PendingAffine pending = x.pending();
+  pending.relu = true;
+  return Variable(x.stored(), std::move(pending), x.slot());
+}
+
+}  // namespace sepia::ops

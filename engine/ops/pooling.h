@@ -1,0 +1,21 @@
+// Max pooling and global average pooling. Formulas and gradients: kernels/pooling.h.
+#pragma once
+
+#include "engine/autograd/variable.h"
+
+namespace sepia::ops {
+
+struct MaxPoolParams {
+  int kernel = 2;
+  int stride = 2;
+  int padding = 0;  ///< at most kernel / 2; padding never wins
+};
+
+/// x (N, H, W, C) -> (N, P, Q, C). Applies a pending affine and ReLU on load. Keeps one byte per output for backward, not x.
+/// Throws kUsage when the window is larger than the padded picture or kernel > 16.
+Variable max_pool(const Variable& x, const MaxPoolParams& params);
+
+/// x (N, H, W, C) -> (N, C), the mean over positions. Applies a pending affine and ReLU on load.
+Variable global_avg_pool(const Variable& x);
+
+}  // namespace sepia::ops
