@@ -1,0 +1,14 @@
+// The two ways in which the CPU computes dense convolutions; conv2d.cpp chooses by shape alone.
+#pragma once
+
+#include "kernels/conv2d.h"
+
+namespace sepia::kernels::cpu {
+
+// im2col: positions of a band of output rows become rows of a matrix (one row per position, its R*S*C inputs), and a matrix
+// product does the rest. Any shape; good from some 32 channels on, where R*S copies of the input cost less than the product.
+void conv2d_forward_im2col(const Conv2dForward<float>& args);
+void conv2d_backward_input_im2col(const Conv2dBackwardInput<float>& args);
+void conv2d_backward_weight_im2col(const Conv2dBackwardWeight<float>& args);
+
+}  // namespace sepia::kernels::cpu

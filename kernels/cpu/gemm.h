@@ -1,0 +1,27 @@
+// Matrix products of the CPU kernels: the one place that calls oneDNN.
+#pragma once
+
+#include <cstdint>
+
+namespace sepia::kernels::cpu {
+
+/// C = op(A) op(B) + beta C, all row-major; op(A) is (m, k), op(B) is (k, n), C is (m, n). lda, ldb, ldc are the distances
+/// between rows as stored, so a transposed A is stored (k, m) with rows lda apart.
+struct Gemm {
+  std::int64_t m = 0, n = 0, k = 0;
+  const float* a = nullptr;
+  std::int64_t lda = 0;
+  bool transpose_a = false;
+  const float* b = nullptr;
+  std::int64_t ldb = 0;
+  bool transpose_b = false;
+  float beta = 0;  ///< 0: C is written, and may hold anything before
+  float* c = nullptr;
+  std::int64_t ldc = 0;
+};
+
+/// Runs the product on the calling thread alone, whatever the number of threads: kernels cut work into panels and hand the panels
+/// out, so that the order of every sum depends on the shape only. Cost: 2 m n k FLOP.
+void gemm(const Gemm& product);
+
+}  // namespace sepia::kernels::cpu
