@@ -26,7 +26,9 @@ constexpr std::uint32_t hash32(std::uint32_t x) {
 }
 
 /// Element i of sequence p, in [-1, 1), exact in double.
-constexpr double signed_unit(std::uint32_t p, std::uint32_t i) { return 2.0 * (hash32(p * 0x9e3779b1u + i) / 4294967296.0) - 1.0; }
+constexpr double signed_unit(std::uint32_t p, std::uint32_t i) {
+  return 2.0 * (hash32(p * 0x9e3779b1u + i) / 4294967296.0) - 1.0;
+}
 
 /// `count` elements of parameter number p. kind: "uniform" (bound 1/sqrt(fan_in)), "bn_weight" or "bn_bias".
 inline std::vector<double> parameter(std::uint32_t p, std::string_view kind, std::size_t count, std::uint32_t fan_in) {
@@ -57,7 +59,9 @@ inline double normalised_pixel(std::uint32_t n, std::uint32_t c, std::uint32_t y
 }
 
 /// Picture n's class.
-constexpr int label(std::uint32_t n) { return static_cast<int>(hash32(0x1abe1000u + n) >> 31); }
+constexpr int label(std::uint32_t n) {
+  return static_cast<int>(hash32(0x1abe1000u + n) >> 31);
+}
 
 /// Batch `index` (pictures index * batch_size and following) as the engine holds it: [batch_size, size, size, 3].
 inline std::vector<double> batch_nhwc(std::uint32_t index, std::uint32_t batch_size, std::uint32_t size) {

@@ -54,8 +54,8 @@ TEST(CounterFormula, LabelsAsInPython) {
   EXPECT_EQ(labels, "00101011110000110011010100001111");
 }
 
-// simplenet has 386,690 parameters at 64 x 64. The goldens' own parameter rows and the formula fit together: a trained tensor is near its start (20 steps of 1e-3), and
-// a digest notices one wrong element anywhere.
+// simplenet has 386,690 parameters at 64 x 64. The goldens' own parameter rows and the formula fit together: a trained tensor is near its
+// start (20 steps of 1e-3), and a digest notices one wrong element anywhere.
 TEST(Golden, FinalParametersLieNearTheFormula) {
   for (const std::string model : {"simplenet", "edgenet"}) {
     const auto golden = golden::load("training_" + model);
@@ -78,7 +78,8 @@ TEST(Golden, FinalParametersLieNearTheFormula) {
       EXPECT_LT(distance, 0.03 * std::sqrt(static_cast<double>(count))) << model << ' ' << name;
       const auto stride = digest.at("stride").get<std::size_t>();
       const auto& samples = digest.at("samples");
-      for (std::size_t k = 0; k < samples.size(); ++k) EXPECT_NEAR(samples[k].get<double>(), start[k * stride], 0.03) << model << ' ' << name;
+      for (std::size_t k = 0; k < samples.size(); ++k)
+        EXPECT_NEAR(samples[k].get<double>(), start[k * stride], 0.03) << model << ' ' << name;
       start[count / 2] += 100 * std::sqrt(static_cast<double>(count));
       EXPECT_GT(golden::digest_distance(digest, start, number), 20) << model << ' ' << name;
     }
