@@ -96,6 +96,7 @@ class JpegDecoder {
   [[noreturn]] void stop(j_common_ptr info) {
     const int code = info->err->msg_code;
     truncated_ = code == JWRN_JPEG_EOF || code == JERR_INPUT_EOF || code == JERR_INPUT_EMPTY;
+    too_large_ = code == JERR_IMAGE_TOO_BIG;
     (*info->err->format_message)(info, message_);
     left_ = info_.src != nullptr ? info_.src->bytes_in_buffer : 0;
     std::longjmp(jump_, 1);
@@ -137,6 +138,7 @@ class JpegDecoder {
   }
 
   [[noreturn]] void fail_with_message() const {
+    if (too_large_) fail(ErrorKind::kData, name_, ": JPEG is refused: ", message_);
     if (too_many_scans_) fail(ErrorKind::kData, name_, ": JPEG with more than ", kMaxScans, " scans is not read; save it anew");
     if (truncated_) fail(ErrorKind::kData, name_, ": JPEG truncated: the file ends at byte ", bytes_.size(), ", before the picture does");
     fail(ErrorKind::kData, name_, ": JPEG damaged near byte ", bytes_.size() - std::min(left_, bytes_.size()), " of ", bytes_.size(), ": ",
@@ -151,6 +153,7 @@ class JpegDecoder {
   std::jmp_buf jump_{};
   char message_[JMSG_LENGTH_MAX] = {};
   bool truncated_ = false;
+  bool too_large_ = false;
   bool too_many_scans_ = false;
   std::size_t left_ = 0;
   std::vector<std::uint8_t> cmyk_row_;

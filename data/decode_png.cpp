@@ -1,4 +1,4 @@
-// PNG by libpng, strictly: a warning is an error. Chunks that do not change the pixels' values (colour profiles, texts, times:
+// PNG by libpng, strictly: a warning is an error (but one about EXIF data). Chunks that do not change the pixels' values (colour profiles, texts, times:
 // where real files are often sloppy) are skipped; their checksums are still verified.
 #include <png.h>
 
@@ -22,7 +22,7 @@ class PngDecoder {
   PngDecoder& operator=(const PngDecoder&) = delete;
 
   RawImage decode() {
-    png_ = png_create_read_struct(PNG_LIBPNG_VER_STRING, this, on_problem, on_problem);
+    png_ = png_create_read_struct(PNG_LIBPNG_VER_STRING, this, on_problem, on_warning);
     if (png_ != nullptr) info_ = png_create_info_struct(png_);
     SEPIA_CHECK_KIND(info_ != nullptr, ErrorKind::kMemory, name_, ": out of memory for reading a PNG");
     if (!read_header()) fail_with_message();
@@ -41,6 +41,11 @@ class PngDecoder {
     auto& self = *static_cast<PngDecoder*>(png_get_error_ptr(png));
     std::strncpy(self.message_, message, sizeof(self.message_) - 1);
     std::longjmp(self.jump_, 1);
+  }
+
+  /// Some versions of libpng write the EXIF chunk twice; the pixels are as good as any.
+  static void on_warning(png_structp png, png_const_charp message) {
+    if (std::strncmp(message, "eXIf", 4) != 0) on_problem(png, message);
   }
 
   static void on_read(png_structp png, png_bytep out, std::size_t count) {
