@@ -1,0 +1,137 @@
+#include "engine/nn/flat_parameters.h"
+
+#include <cmath>
+
+#include "engine/base/random.h"
+#include "engine/nn/layers.h"
+#include "engine/ops/flat.h"
+
+namespace sepia::nn {
+namespace {
+
+constexpr std::int64_t kAlignment = 16;  // elements: 64 bytes of float
+
+std::int64_t aligned(std::int64_t count) { return (count + kAlignment - 1) / kAlignment * kAlignment; }
+
+}  // namespace
+
+FlatParameters::FlatParameters(Module& root, Device device, DType dtype) : parameters_(root.named_parameters()) {
+  SEPIA_CHECK(dtype == DType::kF32 || dtype == DType::kF64, "[place] models run in f32 or f64, not ", dtype);
+  std::int64_t size = 0;
+  for (const auto& [name, parameter] : parameters_) {
+    parameter->offset = size;
+    size += aligned(parameter->shape.numel());
+  }
+  weights_ = Tensor::zeros({size}, dtype, device);
+  for (const auto& [name, parameter] : parameters_) parameter->variable = Variable(weights_.slice(parameter->offset, parameter->shape));
+
+  std::int64_t statistics = 0;
+  for (const auto& [name, module] : root.named_modules()) {
+    if (auto* norm = dynamic_cast<BatchNorm2d*>(module)) {
+      batch_norms_.push_back(norm);
+      statistics += 2 * aligned(norm->channels());
+    }
+  }
+  running_ = Tensor::zeros({statistics}, dtype, device);
+  step_statistics_ = Tensor::zeros({statistics}, dtype, device);
+  std::int64_t offset = 0;
+  for (BatchNorm2d* norm : batch_norms_) {
+    norm->bind_statistics(running_, step_statistics_, offset, aligned(norm->channels()));
+    offset += 2 * aligned(norm->channels());
+  }
+}
+
+void FlatParameters::initialise(std::uint64_t seed) {
+  std::uint32_t number = 0;
+  for (const auto& [name, parameter] : parameters_) {
+    const Initialiser& start = parameter->initialiser;
+    std::vector<double> values(static_cast<std::size_t>(parameter->shape.numel()), start.value);
+    if (start.kind == Initialiser::Kind::kUniform) {
+      RandomStream random(seed, RandomPurpose::kInitialisation, number);
+      for (double& value : values) value = random.uniform(-start.value, start.value);
+    }
+    parameter->variable.stored().copy_from(tensor_from_doubles(values, parameter->shape, weights_.dtype(), weights_.device()));
+    ++number;
+  }
+  for (BatchNorm2d* norm : batch_norms_) norm->reset_statistics();
+}
+
+void FlatParameters::require_gradients() {
+  if (!gradients_.defined()) gradients_ = Tensor::zeros(weights_.shape(), weights_.dtype(), weights_.device());
+  for (const auto& [name, parameter] : parameters_) {
+    const Tensor value = weights_.slice(parameter->offset, parameter->shape);
+    parameter->variable = Variable(value);
+    if (!parameter->trainable) continue;
+    parameter->variable = Variable::leaf(value, true);
+    parameter->variable.slot()->set_fixed_buffer(gradients_.slice(parameter->offset, parameter->shape));
+  }
+}
+
+void FlatParameters::release_gradients() {
+  for (const auto& [name, parameter] : parameters_) parameter->variable = Variable(weights_.slice(parameter->offset, parameter->shape));
+  gradients_ = {};
+}
+
+std::vector<FlatParameters::Range> FlatParameters::trainable_ranges() const {
+  std::vector<Range> ranges;
+  for (const auto& [name, parameter] : parameters_) {
+    if (!parameter->trainable) continue;
+    const std::int64_t count = aligned(parameter->shape.numel());
+    if (!ranges.empty() && ranges.back().offset + ranges.back().count == parameter->offset) {
+      ranges.back().count += count;
+    } else {
+      ranges.push_back({parameter->offset, count});
+    }
+  }
+  return ranges;
+}
+
+void FlatParameters::complete_gradients() {
+  for (const auto& [name, parameter] : parameters_) {
+    const auto& slot = parameter->variable.slot();
+    if (slot && !slot->has_gradient()) slot->claim().tensor.zero();
+  }
+}
+
+void FlatParameters::clear_gradients() {
+  for (const auto& [name, parameter] : parameters_) {
+    if (const auto& slot = parameter->variable.slot()) slot->clear();
+  }
+}
+
+void FlatParameters::commit_running_statistics() {
+  // Neighbouring batch norms that took part are moved together: one launch for a whole network unless layers are frozen.
+  std::int64_t offset = 0, begin = 0, end = 0;
+  double momentum = 0;
+  const auto flush = [&] {
+    if (end > begin) ops::lerp(running_.slice(begin, {end - begin}), step_statistics_.slice(begin, {end - begin}), momentum);
+  };
+  for (BatchNorm2d* norm : batch_norms_) {
+    const std::int64_t count = 2 * aligned(norm->channels());
+    if (norm->take_step_taken()) {
+      if (end != offset || momentum != norm->momentum()) {
+        flush();
+        begin = offset;
+        momentum = norm->momentum();
+      }
+      end = offset + count;
+    }
+    offset += count;
+  }
+  flush();
+}
+
+std::int64_t FlatParameters::first_nonfinite(const Tensor& flat) const { return ops::first_nonfinite(flat); }
+
+std::string FlatParameters::name_at(std::int64_t offset) const {
+  for (const auto& [name, parameter] : parameters_) {
+    if (offset >= parameter->offset && offset < parameter->offset + aligned(parameter->shape.numel())) return name;
+  }
+  return "?";
+}
+
+double FlatParameters::norm(const Tensor& flat, std::int64_t offset, std::int64_t count) const {
+  return std::sqrt(ops::sum_of_squares(flat.slice(offset, {count})));
+}
+
+}  // namespace sepia::nn

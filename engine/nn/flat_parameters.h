@@ -1,0 +1,61 @@
+// All parameters of a model in one buffer, all gradients in another, all running statistics in a third: an optimiser step is one
+// kernel launch, an all-reduce one message, a checkpoint of state one copy.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "engine/nn/parameter.h"
+
+namespace sepia::nn {
+
+class Module;
+class BatchNorm2d;
+
+/// The flat arenas of one model. Parameters lie in the order of Module::named_parameters(), each start aligned to 64 bytes; the
+/// gaps are zero and stay zero. Weights here are the master weights (accumulator type of the activations).
+class FlatParameters {
+ public:
+  FlatParameters(Module& root, Device device, DType dtype);
+
+  /// Sets weights by their initialisers and buffers to their start. A weight is a function of (seed, parameter number, element).
+  void initialise(std::uint64_t seed);
+
+  /// Gives every trainable parameter a slot in the gradient arena. Without this (evaluation, explanations of the input) no weight
+  /// gradient is computed and no memory is taken for it. Call again after changing Parameter::trainable.
+  void require_gradients();
+  void release_gradients();
+
+  std::int64_t size() const { return weights_.numel(); }
+  const Tensor& weights() const { return weights_; }
+  const Tensor& gradients() const { return gradients_; }
+  const Tensor& running_statistics() const { return running_; }
+
+  /// Elements [offset, offset + count) whose parameters are trainable, neighbours joined: what an optimiser walks over.
+  struct Range {
+    std::int64_t offset, count;
+  };
+  std::vector<Range> trainable_ranges() const;
+
+  /// Before an optimiser step: parameters that no gradient has reached get zeros.
+  void complete_gradients();
+  /// After it: the next backward writes instead of adding.
+  void clear_gradients();
+
+  /// running += momentum * (step statistics - running) for the batch norms that ran on batch statistics in this step.
+  void commit_running_statistics();
+
+  /// Index of the first NaN or infinite element of `flat` (weights or gradients), or -1; name_at() says whose it is.
+  std::int64_t first_nonfinite(const Tensor& flat) const;
+  std::string name_at(std::int64_t offset) const;
+  /// Square root of the sum of squares of `flat` over [offset, offset + count), summed in double in a fixed order.
+  double norm(const Tensor& flat, std::int64_t offset, std::int64_t count) const;
+
+ private:
+  std::vector<std::pair<std::string, Parameter*>> parameters_;
+  std::vector<BatchNorm2d*> batch_norms_;
+  Tensor weights_, gradients_, running_, step_statistics_;
+};
+
+}  // namespace sepia::nn

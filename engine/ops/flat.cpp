@@ -1,0 +1,50 @@
+#include "engine/ops/flat.h"
+
+#include <cstring>
+
+#include "engine/tensor/dispatch.h"
+
+namespace sepia::ops {
+namespace {
+
+// Reductions leave their one result in device memory; this reads it back.
+template <class Value>
+Value read_back(const Tensor& bytes) {
+  Value value;
+  bytes.copy_to_host(std::as_writable_bytes(std::span(&value, 1)));
+  return value;
+}
+
+Tensor result_cell(Device device) { return Tensor::empty({1}, DType::kI64, device); }
+
+}  // namespace
+
+double sum_of_squares(const Tensor& x) {
+  const Tensor cell = result_cell(x.device());
+  dispatch(x, [&]<class T>(const kernels::KernelTable<T>& table) {
+    if constexpr (std::is_same_v<T, Accumulator<T>>) {
+      table.sum_of_squares({}, {.count = x.numel(), .x = x.data<T>(), .result = static_cast<double*>(cell.raw())});
+    }
+  });
+  return read_back<double>(cell);
+}
+
+std::int64_t first_nonfinite(const Tensor& x) {
+  const Tensor cell = result_cell(x.device());
+  dispatch(x, [&]<class T>(const kernels::KernelTable<T>& table) {
+    if constexpr (std::is_same_v<T, Accumulator<T>>) {
+      table.find_nonfinite({}, {.count = x.numel(), .x = x.data<T>(), .result = static_cast<std::int64_t*>(cell.raw())});
+    }
+  });
+  return read_back<std::int64_t>(cell);
+}
+
+void lerp(const Tensor& destination, const Tensor& source, double weight) {
+  dispatch(destination, [&]<class T>(const kernels::KernelTable<T>& table) {
+    if constexpr (std::is_same_v<T, Accumulator<T>>) {
+      table.lerp({}, {.count = destination.numel(), .source = source.data<T>(), .destination = destination.data<T>(), .weight = weight});
+    }
+  });
+}
+
+}  // namespace sepia::ops

@@ -1,0 +1,17 @@
+// Whole-arena operations without a gradient: norms, the search for NaN, moving averages.
+#pragma once
+
+#include "engine/tensor/tensor.h"
+
+namespace sepia::ops {
+
+/// Sum of squares of the elements, in double, by a fixed tree: the same for any number of threads.
+double sum_of_squares(const Tensor& x);
+
+/// Index of the first element that is NaN or infinite, or -1.
+std::int64_t first_nonfinite(const Tensor& x);
+
+/// destination += weight * (source - destination).
+void lerp(const Tensor& destination, const Tensor& source, double weight);
+
+}  // namespace sepia::ops

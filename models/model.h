@@ -1,0 +1,29 @@
+// The catalogue of networks: name -> module, and what a model file says about its input.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/nn/module.h"
+#include "engine/ops/images.h"
+
+namespace sepia::models {
+
+/// What, besides its weights, makes a model: enough to build it and to feed it.
+struct ModelSpec {
+  std::string name = "edgenet";
+  std::int64_t image_size = 256;
+  std::int64_t classes = 2;
+  ops::Normalisation normalisation{};
+  std::string explained_layer;  ///< whose output Grad-CAM looks at by default: the last convolutional one
+};
+
+/// The names that make_model knows.
+std::vector<std::string> model_names();
+/// The document's settings for a network (normalisation, image size). Throws kUsage for an unknown name and lists the known ones.
+ModelSpec default_spec(const std::string& name);
+/// An unplaced network: call place() on it. Throws kUsage when the spec does not fit the network.
+std::unique_ptr<nn::Module> make_model(const ModelSpec& spec);
+
+}  // namespace sepia::models
