@@ -81,6 +81,14 @@ TEST(Doctor, SaysWhatTheMachineOffers) {
   EXPECT_THAT(people.out, HasSubstr("built without CUDA"));
 }
 
+TEST(Doctor, ShowsTheLimitOnInstructions) {
+  const auto json = nlohmann::json::parse(run_sepia({"doctor", "--json"}, "", {"SEPIA_MAX_ISA=avx2"}).out);
+  EXPECT_EQ(json.at("max_isa"), "avx2");
+  EXPECT_EQ(json.at("vector_target"), "AVX2");
+  EXPECT_EQ(json.at("product_target"), "AVX2");
+  expect_failure(run_sepia({"doctor"}, "", {"SEPIA_MAX_ISA=mmx"}), 2, "SEPIA_MAX_ISA");
+}
+
 TEST(Doctor, WritesJson) {
   const CommandResult machines = run_sepia({"doctor", "--json"});
   EXPECT_EQ(machines.exit_code, 0);

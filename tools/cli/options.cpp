@@ -2,6 +2,7 @@
 
 #include "engine/base/error.h"
 #include "engine/base/parallel_for.h"
+#include "kernels/cpu/isa.h"
 #include "tools/cli/numbers.h"
 
 namespace sepia::cli {
@@ -35,6 +36,7 @@ std::string use_device(const DeviceOptions& options) {
   SEPIA_CHECK(options.device == "auto" || options.device == "cpu", "--device ", options.device, ": must be auto, cpu, cuda or cuda:N");
   SEPIA_CHECK(options.precision == "fp32" || options.precision == "bf16", "--precision ", options.precision, ": must be fp32 or bf16");
   SEPIA_CHECK(options.precision == "fp32", "--precision bf16: this sepia has no bf16 kernels for the CPU; use --precision fp32");
+  kernels::cpu::isa_limit();  // a SEPIA_MAX_ISA that means nothing is refused here, not ignored
   set_num_threads(options.threads);
   return "cpu";
 }

@@ -7,6 +7,7 @@
 namespace sepia::cli {
 
 void add_doctor_command(CLI::App& app, Session& session);
+void add_gradcheck_command(CLI::App& app, Session& session);
 
 void add_all_commands(CLI::App& app, Session& session);
 

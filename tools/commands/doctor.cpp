@@ -20,6 +20,7 @@
 
 #include "engine/base/parallel_for.h"
 #include "engine/base/version.h"
+#include "kernels/cpu/isa.h"
 #include "tools/cli/json.h"
 #include "tools/commands/commands.h"
 
@@ -42,7 +43,9 @@ struct Report {
   double memory_gib = 0.0;
   double memory_free_gib = 0.0;
   std::vector<std::pair<std::string, std::string>> libraries;
-  std::string max_isa;  ///< SEPIA_MAX_ISA; empty: not set
+  std::string max_isa;          ///< SEPIA_MAX_ISA; empty: not set
+  std::string vector_target;    ///< what our own kernels run with, as Highway names it
+  std::string product_target;   ///< what oneDNN runs with
   std::string cuda = "not available: this sepia was built without CUDA";
 };
 
@@ -83,6 +86,21 @@ double meminfo_gib(const std::string& name) {
   return 0.0;
 }
 
+/// The instruction set that oneDNN takes, the limit considered.
+std::string product_isa() {
+  switch (dnnl::get_effective_cpu_isa()) {
+    case dnnl::cpu_isa::avx512_core_amx: return "AMX";
+    case dnnl::cpu_isa::avx512_core_bf16: return "AVX-512 with bf16";
+    case dnnl::cpu_isa::avx512_core_vnni:
+    case dnnl::cpu_isa::avx512_core: return "AVX-512";
+    case dnnl::cpu_isa::avx2_vnni:
+    case dnnl::cpu_isa::avx2: return "AVX2";
+    case dnnl::cpu_isa::avx: return "AVX";
+    case dnnl::cpu_isa::sse41: return "SSE4.1";
+    default: return "plain";
+  }
+}
+
 std::vector<std::pair<std::string, std::string>> library_versions() {
   const dnnl_version_t* dnnl = dnnl_version();
   const int webp = WebPGetDecoderVersion();
@@ -108,7 +126,10 @@ Report examine() {
   report.memory_gib = meminfo_gib("MemTotal");
   report.memory_free_gib = meminfo_gib("MemAvailable");
   report.libraries = library_versions();
+  kernels::cpu::isa_limit();  // refuses a value that it does not know
   if (const char* limit = std::getenv("SEPIA_MAX_ISA")) report.max_isa = limit;
+  report.vector_target = kernels::cpu::vector_target_name();
+  report.product_target = product_isa();
   return report;
 }
 
@@ -120,7 +141,8 @@ void print_for_people(const Report& report) {
   fmt::print("memory         {:.1f} GiB, {:.1f} free\n", report.memory_gib, report.memory_free_gib);
   for (const auto& [name, number] : report.libraries) fmt::print("{:<15}{}\n", name, number);
   fmt::print("CUDA           {}\n", report.cuda);
-  fmt::print("backend        cpu, fp32{}\n", report.max_isa.empty() ? "" : " (SEPIA_MAX_ISA=" + report.max_isa + ")");
+  fmt::print("backend        cpu, fp32: kernels with {}, matrix products with {}{}\n", report.vector_target, report.product_target,
+             report.max_isa.empty() ? "" : " (limited by SEPIA_MAX_ISA=" + report.max_isa + ")");
 }
 
 void print_for_machines(const Report& report) {
@@ -138,6 +160,8 @@ void print_for_machines(const Report& report) {
       {"cuda", nullptr},
       {"cuda_reason", report.cuda},
       {"backend", "cpu"},
+      {"vector_target", report.vector_target},
+      {"product_target", report.product_target},
       {"precisions", {"fp32"}},
   };
   json["max_isa"] = report.max_isa.empty() ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(report.max_isa);
