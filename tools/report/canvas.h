@@ -92,9 +92,6 @@ std::string to_svg(const Figure& figure, bool standalone = true);
 /// so that it prints at the size of the SVG. Throws kMemory/kInternal when cairo fails, naming its reason.
 std::vector<std::byte> to_png(const Figure& figure, double scale = 2);
 
-/// A picture as PNG. Throws kUsage for an empty picture.
-std::vector<std::byte> image_to_png(const Image& picture);
-
 /// Writes STEM.svg and STEM.png, each under a temporary name first. `stem` has no extension.
 void save_figure(const Figure& figure, const std::filesystem::path& stem);
 

@@ -247,8 +247,6 @@ std::vector<std::byte> to_png(const Figure& figure, double scale) {
   return png;
 }
 
-std::vector<std::byte> image_to_png(const Image& picture) { return encode(surface_of(picture).get()); }
-
 void save_figure(const Figure& figure, const std::filesystem::path& stem) {
   write_file_atomic(std::filesystem::path(stem) += ".svg", to_svg(figure));
   write_file_atomic(std::filesystem::path(stem) += ".png", to_png(figure));

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "data/image_write.h"
 #include "engine/base/error.h"
 #include "tools/report/canvas.h"
 #include "tools/report/text.h"
@@ -62,7 +63,7 @@ class SvgCanvas final : public Canvas {
 
   void image(const Rect& area, const Image& picture) override {
     body_ += fmt::format("<image{} preserveAspectRatio=\"none\" href=\"data:image/png;base64,{}\"/>\n", box(area),
-                         base64(image_to_png(picture)));
+                         base64(encode_png(picture)));
   }
 
   // A nested <svg> clips to its own box: no ids, which would clash when several figures share a page.
