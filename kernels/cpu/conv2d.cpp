@@ -1,4 +1,6 @@
 // Dense convolution (kernels/conv2d.h) on the CPU: the choice of path. It looks at the shape only.
+#include <algorithm>
+
 #include "kernels/cpu/conv2d_paths.h"
 #include "kernels/cpu/kernels.h"
 
@@ -10,10 +12,14 @@ bool pointwise(const Conv2dShape& s) { return s.kernel_h == 1 && s.kernel_w == 1
 
 LinearShape as_rows(const Conv2dShape& s) { return {s.batch * s.height * s.width, s.in_channels, s.out_channels}; }
 
+// Few channels leave vectors of channels empty and matrix products thin; then vectors run along the width.
+bool few_channels(const Conv2dShape& s) { return s.in_channels <= 24 && s.out_channels <= 32; }
+
 }  // namespace
 
 void conv2d_forward(const LaunchContext& context, const Conv2dForward<float>& args) {
   if (pointwise(args.shape)) return linear_forward(context, {as_rows(args.shape), args.x, args.prologue, args.weight, args.bias, args.y});
+  if (few_channels(args.shape)) return conv2d_forward_planar(args);
   conv2d_forward_im2col(args);
 }
 
@@ -22,6 +28,8 @@ void conv2d_backward_input(const LaunchContext& context, const Conv2dBackwardInp
     return linear_backward_input(context,
                                  {as_rows(args.shape), args.grad_y, args.weight, args.x, args.prologue, args.grad_x, args.accumulate});
   }
+  const Conv2dShape& s = args.shape;
+  if (few_channels(s) && s.stride == 1 && s.padding < std::min(s.kernel_h, s.kernel_w)) return conv2d_backward_input_planar(args);
   conv2d_backward_input_im2col(args);
 }
 
@@ -30,6 +38,7 @@ void conv2d_backward_weight(const LaunchContext& context, const Conv2dBackwardWe
     return linear_backward_weight(context, {as_rows(args.shape), args.x, args.prologue, args.grad_y, args.grad_weight, args.grad_bias,
                                             args.accumulate});
   }
+  if (few_channels(args.shape)) return conv2d_backward_weight_planar(args);
   conv2d_backward_weight_im2col(args);
 }
 

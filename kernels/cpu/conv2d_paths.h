@@ -11,4 +11,10 @@ void conv2d_forward_im2col(const Conv2dForward<float>& args);
 void conv2d_backward_input_im2col(const Conv2dBackwardInput<float>& args);
 void conv2d_backward_weight_im2col(const Conv2dBackwardWeight<float>& args);
 
+// Planar: vectors run along the width, each channel is a plane. Any shape forward and for the weights; to the input for stride 1
+// and padding below the kernel size. Good for few channels.
+void conv2d_forward_planar(const Conv2dForward<float>& args);
+void conv2d_backward_input_planar(const Conv2dBackwardInput<float>& args);
+void conv2d_backward_weight_planar(const Conv2dBackwardWeight<float>& args);
+
 }  // namespace sepia::kernels::cpu

@@ -1,0 +1,204 @@
+// Dense convolution with few channels and any filter (kernels/conv2d.h), vectorised over the width (planes.h), forward and
+// backward to the input. simplenet's 7x7 filters over 3, 6 and 16 channels are what it is for.
+//
+// A register tile holds kBlock output channels x kVectors vectors of consecutive positions. For each tap (c, r, s) the tile takes
+// kVectors shifted loads of the input plane and kBlock broadcast weights, and does kBlock * kVectors fused multiply-adds:
+// with AVX-512 6 x 4 or 8 x 3 in 32 registers, so that the multiply-add units and not the loads are the bound.
+// Backward to the input is the same correlation, of grad_y padded by kernel - 1 - padding, with the filter turned by 180 degrees and
+// input and output channels exchanged (stride 1 only).
+// Work is cut into bands of output rows by shape alone; every output is one sum in the order of the taps: deterministic.
+// Cost: 2 N P Q K R S C FLOP; bound by arithmetic.
+#include <algorithm>
+
+#include "engine/base/parallel_for.h"
+#include "kernels/cpu/conv2d_paths.h"
+#include "kernels/cpu/planes.h"
+#include "kernels/cpu/rows.h"
+#include "kernels/cpu/scratch.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/cpu/conv2d_planar.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#ifndef SEPIA_CONV2D_PLANAR_ONCE
+#define SEPIA_CONV2D_PLANAR_ONCE
+namespace sepia::kernels::cpu {
+
+// One block of output channels over all positions of a band.
+struct PlanarTile {
+  const float* input;          // planes
+  const std::int64_t* taps;    // distance of each tap
+  std::int64_t tap_count;
+  const float* weights;        // (taps, block)
+  const float* bias;           // (block)
+  std::int64_t positions;
+  float* output;               // planes, out_plane apart
+  std::int64_t out_plane;
+  std::int64_t channels;       // of the block that exist; the others have zero weights and are not stored
+};
+
+}  // namespace sepia::kernels::cpu
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace sepia::kernels::cpu {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+using D = hn::ScalableTag<float>;
+using V = hn::Vec<D>;
+
+// Registers: 32 with AVX-512, 16 otherwise.
+constexpr bool kManyRegisters = HWY_TARGET == HWY_AVX3;
+constexpr std::int64_t kLargestBlock = kManyRegisters ? 8 : 6;
+constexpr int vectors_for(int block) {
+  if (kManyRegisters) return block >= 7 ? 3 : block >= 5 ? 4 : 6;
+  return block >= 5 ? 2 : block >= 3 ? 3 : 4;
+}
+
+template <int kBlock>
+HWY_NOINLINE void RunTile(const PlanarTile& t) {
+  constexpr int kVectors = vectors_for(kBlock);
+  const D d;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  for (std::int64_t position = 0; position < t.positions; position += kVectors * lanes) {
+    V sum[kBlock][kVectors];
+    for (int k = 0; k < kBlock; ++k) {
+      for (int v = 0; v < kVectors; ++v) sum[k][v] = hn::Set(d, t.bias[k]);
+    }
+    const float* weights = t.weights;
+    const float* input = t.input + position;
+    for (std::int64_t tap = 0; tap < t.tap_count; ++tap, weights += kBlock) {
+      const float* from = input + t.taps[tap];
+      V x[kVectors];
+#pragma GCC unroll 8
+      for (int v = 0; v < kVectors; ++v) x[v] = hn::LoadU(d, from + v * lanes);
+#pragma GCC unroll 8
+      for (int k = 0; k < kBlock; ++k) {
+        const V w = hn::Set(d, weights[k]);
+#pragma GCC unroll 8
+        for (int v = 0; v < kVectors; ++v) sum[k][v] = hn::MulAdd(w, x[v], sum[k][v]);
+      }
+    }
+    // Constant indices keep the sums in registers, hence the full loop with a test inside.
+#pragma GCC unroll 8
+    for (int k = 0; k < kBlock; ++k) {
+      if (k >= t.channels) continue;
+#pragma GCC unroll 8
+      for (int v = 0; v < kVectors; ++v) hn::StoreU(sum[k][v], d, t.output + k * t.out_plane + position + v * lanes);
+    }
+  }
+}
+
+void RunPlanarTile(std::int64_t block, const PlanarTile& tile) {
+  switch (block) {
+    case 1: return RunTile<1>(tile);
+    case 2: return RunTile<2>(tile);
+    case 3: return RunTile<3>(tile);
+    case 4: return RunTile<4>(tile);
+    case 5: return RunTile<5>(tile);
+    case 6: return RunTile<6>(tile);
+    default: break;
+  }
+  if constexpr (kManyRegisters) {
+    if (block == 7) return RunTile<7>(tile);
+    RunTile<8>(tile);
+  }
+}
+
+std::int64_t PlanarBlock(std::int64_t channels) { return pieces_of(channels, pieces_of(channels, kLargestBlock)); }
+
+}  // namespace HWY_NAMESPACE
+}  // namespace sepia::kernels::cpu
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace sepia::kernels::cpu {
+
+HWY_EXPORT(RunPlanarTile);
+HWY_EXPORT(PlanarBlock);
+
+namespace {
+
+constexpr std::int64_t kSlack = 8 * 16;             // vectors of a tile may reach beyond the last position
+constexpr std::int64_t kPositionsPerBand = 4096;
+
+// Runs the correlation: weight(k, c, r, s) gives the filters; finish(n, first row, rows, output planes) takes each band's result.
+template <class Weight, class Finish>
+void correlate(const PlanarConv& conv, const float* x, const Prologue<float>& prologue, const float* bias, Weight&& weight, Finish&& finish) {
+  const std::int64_t block = HWY_DYNAMIC_DISPATCH(PlanarBlock)(conv.out_channels), blocks = pieces_of(conv.out_channels, block);
+  const PlanarBands bands(conv, kPositionsPerBand);
+  const PlaneLayout layout(conv, bands.rows, kSlack);
+  // Filters by block as (taps, block), then biases, read by all threads.
+  const std::int64_t taps = conv.taps();
+  float* weights = scratch(Scratch::kWeights, blocks * block * (taps + 1));
+  float* biases = weights + blocks * block * taps;
+  std::fill_n(weights, blocks * block * (taps + 1), 0.0F);
+  auto* distances = reinterpret_cast<std::int64_t*>(scratch(Scratch::kTaps, 2 * taps));
+  for (std::int64_t k = 0; k < conv.out_channels; ++k) {
+    float* to = weights + k / block * block * taps + k % block;
+    for (std::int64_t c = 0; c < conv.in_channels; ++c) {
+      for (std::int64_t r = 0; r < conv.kernel_h; ++r) {
+        for (std::int64_t s = 0; s < conv.kernel_w; ++s, to += block) *to = weight(k, c, r, s);
+      }
+    }
+    if (bias) biases[k] = bias[k];
+  }
+  for (std::int64_t c = 0, tap = 0; c < conv.in_channels; ++c) {
+    for (std::int64_t r = 0; r < conv.kernel_h; ++r) {
+      for (std::int64_t s = 0; s < conv.kernel_w; ++s) distances[tap++] = layout.tap(c, r, s);
+    }
+  }
+  const std::int64_t picture = conv.in_height * conv.in_width * conv.in_channels;
+  parallel_for(conv.batch * bands.per_picture, [&](std::int64_t index) {
+    const std::int64_t n = index / bands.per_picture, first = index % bands.per_picture * bands.rows;
+    const std::int64_t rows = std::min(bands.rows, conv.out_height - first);
+    float* input = scratch(Scratch::kPanel, layout.input_floats(conv.in_channels));
+    float* output = scratch(Scratch::kOutput, conv.out_channels * layout.out_plane);
+    load_input_planes(conv, layout, prologue, x + n * picture, first, rows, input);
+    for (std::int64_t b = 0; b < blocks; ++b) {
+      const PlanarTile tile{input, distances, taps, weights + b * block * taps, biases + b * block,
+                            layout.positions(rows, conv.out_width), output + b * block * layout.out_plane, layout.out_plane,
+                            std::min(block, conv.out_channels - b * block)};
+      HWY_DYNAMIC_DISPATCH(RunPlanarTile)(block, tile);
+    }
+    finish(n, first, rows, layout, output);
+  });
+}
+
+}  // namespace
+
+void conv2d_forward_planar(const Conv2dForward<float>& args) {
+  const Conv2dShape& s = args.shape;
+  const PlanarConv conv{s.batch,        s.height,   s.width,    s.in_channels, s.out_height(), s.out_width(),
+                        s.out_channels, s.kernel_h, s.kernel_w, s.stride,      s.padding,      s.padding};
+  const auto weight = [&](std::int64_t k, std::int64_t c, std::int64_t r, std::int64_t t) {
+    return args.weight[((k * s.kernel_h + r) * s.kernel_w + t) * s.in_channels + c];
+  };
+  correlate(conv, args.x, args.prologue, args.bias, weight,
+            [&](std::int64_t n, std::int64_t first, std::int64_t rows, const PlaneLayout& layout, const float* planes) {
+              store_output_planes(conv, layout, planes, rows, args.y + (n * conv.out_height + first) * conv.out_width * conv.out_channels);
+            });
+}
+
+void conv2d_backward_input_planar(const Conv2dBackwardInput<float>& args) {
+  const Conv2dShape& s = args.shape;
+  const PlanarConv conv{s.batch,       s.out_height(), s.out_width(), s.out_channels, s.height,                   s.width,
+                        s.in_channels, s.kernel_h,     s.kernel_w,    1,              s.kernel_h - 1 - s.padding, s.kernel_w - 1 - s.padding};
+  const auto weight = [&](std::int64_t c, std::int64_t k, std::int64_t r, std::int64_t t) {
+    return args.weight[((k * s.kernel_h + s.kernel_h - 1 - r) * s.kernel_w + s.kernel_w - 1 - t) * s.in_channels + c];
+  };
+  const bool direct = args.accumulate == Accumulate::kWrite;
+  correlate(conv, args.grad_y, {}, nullptr, weight,
+            [&](std::int64_t n, std::int64_t first, std::int64_t rows, const PlaneLayout& layout, const float* planes) {
+              const std::int64_t at = (n * s.height + first) * s.width * s.in_channels;
+              const Rows all{rows * s.width, s.in_channels, s.in_channels};
+              // The band's input planes are no longer needed: their scratch takes the result that is yet to be added.
+              float* result = direct ? args.grad_x + at : scratch(Scratch::kPanel, all.count * all.channels);
+              store_output_planes(conv, layout, planes, rows, result);
+              mask_rows(args.prologue, all, args.prologue.relu ? args.x + at : nullptr, result, all.channels, args.grad_x + at, args.accumulate);
+            });
+}
+
+}  // namespace sepia::kernels::cpu
+#endif  // HWY_ONCE

@@ -1,0 +1,68 @@
+// Planar (channel by channel) copies of bands of NHWC pictures, for convolutions with few channels.
+//
+// With 3, 6 or 16 channels a vector of channels is mostly empty, so these convolutions run along the width. A band of input rows is
+// copied so that each channel is one plane, its rows joined without gaps: row i starts at i * pitch, and output position
+// (p, q) lies at p * pitch + q of an output plane. A tap (c, r, s) then is a constant distance into the input, over all positions
+// of the band at once, and vectors run on from row to row; what they compute in the last columns of a row (pitch - out_width of
+// them) belongs to no output and is dropped. A stride splits rows and columns by their remainder into stride^2 planes per channel, so that it
+// is a distance again.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/launch.h"
+
+namespace sepia::kernels::cpu {
+
+/// A correlation y(p, q, k) = sum x(p * stride + r - pad_h, q * stride + s - pad_w, c) * w(k, c, r, s) over pictures; backward_input is one too.
+struct PlanarConv {
+  std::int64_t batch, in_height, in_width, in_channels;
+  std::int64_t out_height, out_width, out_channels;
+  std::int64_t kernel_h, kernel_w, stride, pad_h, pad_w;
+
+  std::int64_t taps() const { return in_channels * kernel_h * kernel_w; }
+};
+
+/// Where things lie in the planes of a band of output rows.
+struct PlaneLayout {
+  /// `slack`: floats that vectors may reach beyond the last position.
+  PlaneLayout(const PlanarConv& conv, std::int64_t out_rows, std::int64_t slack);
+
+  /// Start of the input plane with the given remainders of row and column.
+  std::int64_t plane_of(std::int64_t c, std::int64_t row_phase, std::int64_t column_phase) const {
+    return ((c * stride + row_phase) * stride + column_phase) * plane;
+  }
+  /// Distance from output position 0 to its input at tap (c, r, s).
+  std::int64_t tap(std::int64_t c, std::int64_t r, std::int64_t s) const {
+    return plane_of(c, r % stride, s % stride) + r / stride * pitch + s / stride;
+  }
+  /// Positions from the first output of a band of `rows` rows to its last.
+  std::int64_t positions(std::int64_t rows, std::int64_t out_width) const { return (rows - 1) * pitch + out_width; }
+  std::int64_t input_floats(std::int64_t channels) const { return channels * stride * stride * plane; }
+
+  std::int64_t stride;
+  std::int64_t pitch;      ///< floats from one row of a plane to the next
+  std::int64_t plane;      ///< floats of an input plane, a multiple of 16
+  std::int64_t out_plane;  ///< floats of an output plane, a multiple of 16
+};
+
+/// How the output rows of one picture are cut into bands of about `positions` positions: by shape alone.
+struct PlanarBands {
+  PlanarBands(const PlanarConv& conv, std::int64_t positions);
+
+  std::int64_t rows, per_picture;
+};
+
+/// Fills the input planes for output rows [first, first + rows) of a picture (its first float at `picture`): prologue carried out,
+/// zeros around the picture and in the slack.
+void load_input_planes(const PlanarConv& conv, const PlaneLayout& layout, const Prologue<float>& prologue, const float* picture,
+                       std::int64_t first, std::int64_t rows, float* planes);
+
+/// Copies rows [first, first + rows) of an output picture (NHWC) into output planes, zeros in the columns that belong to no output and in the slack.
+void load_output_planes(const PlanarConv& conv, const PlaneLayout& layout, const float* picture, std::int64_t first, std::int64_t rows,
+                        float* planes);
+
+/// Copies output planes back to `rows` rows (NHWC, dense) at y.
+void store_output_planes(const PlanarConv& conv, const PlaneLayout& layout, const float* planes, std::int64_t rows, float* y);
+
+}  // namespace sepia::kernels::cpu
