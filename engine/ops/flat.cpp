@@ -1,6 +1,6 @@
 #include "engine/ops/flat.h"
 
-#include <cstring>
+#include <algorithm>
 
 #include "engine/tensor/dispatch.h"
 
@@ -37,6 +37,17 @@ std::int64_t first_nonfinite(const Tensor& x) {
     }
   });
   return read_back<std::int64_t>(cell);
+}
+
+double sum_of_squared_differences(const Tensor& a, const Tensor& b) {
+  constexpr std::int64_t kChunk = 1 << 16;  // elements on the host at a time
+  double sum = 0;
+  for (std::int64_t begin = 0; begin < a.numel(); begin += kChunk) {
+    const Shape chunk{std::min(kChunk, a.numel() - begin)};
+    const std::vector<double> x = a.slice(begin, chunk).to_doubles(), y = b.slice(begin, chunk).to_doubles();
+    for (std::size_t i = 0; i < x.size(); ++i) sum += (x[i] - y[i]) * (x[i] - y[i]);
+  }
+  return sum;
 }
 
 void lerp(const Tensor& destination, const Tensor& source, double weight) {

@@ -11,6 +11,9 @@ double sum_of_squares(const Tensor& x);
 /// Index of the first element that is NaN or infinite, or -1.
 std::int64_t first_nonfinite(const Tensor& x);
 
+/// Sum of (a - b)^2, in double, element by element on the host: for figures that are wanted now and then, not in every step.
+double sum_of_squared_differences(const Tensor& a, const Tensor& b);
+
 /// destination += weight * (source - destination).
 void lerp(const Tensor& destination, const Tensor& source, double weight);
 

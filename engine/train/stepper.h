@@ -1,0 +1,77 @@
+// One training step and one evaluation pass: batches in, losses, logits and updated weights out.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "data/loader.h"
+#include "engine/metrics/scores.h"
+#include "engine/nn/flat_parameters.h"
+#include "engine/nn/module.h"
+#include "engine/ops/images.h"
+#include "engine/optim/ema.h"
+#include "engine/optim/optimizer.h"
+
+namespace sepia::train {
+
+/// How gradients become updates.
+struct StepOptions {
+  ops::Normalisation normalisation{};
+  optim::OptimizerOptions optimizer{};
+  std::vector<double> class_weights{};  ///< empty: all one
+  double smoothing = 0;
+  double clip_grad = 0;
+  double ema_decay = 0;
+};
+
+struct BatchFigures {
+  double loss = 0;  ///< mean per sample of this batch, as optimised
+  int correct = 0;
+};
+
+/// Norms of one parameter tensor around a step.
+struct UpdateFigures {
+  std::string name;
+  double gradient_norm = 0, weight_norm = 0, update_norm = 0;
+};
+
+/// Runs a placed model's steps. A step commits at once: gradients are first found finite, then weights, moments, running
+/// statistics and the weight average all move.
+class Stepper {
+ public:
+  Stepper(nn::Module& model, const StepOptions& options);
+
+  /// Forward and backward of one batch; its gradient counts `weight` (1, or its share when several batches make one step).
+  /// Throws kNumeric, naming the pictures by `picture_name`, when the loss is NaN or infinite: nothing has been changed then.
+  BatchFigures accumulate(const Batch& batch, double weight, const std::function<std::string(std::size_t)>& picture_name);
+
+  /// The update with what was accumulated. Throws kNumeric, naming the parameter, when a gradient is NaN or infinite: weights,
+  /// moments and statistics are as before. `watch` also measures every parameter's norms (reads the device back: once an epoch).
+  std::vector<UpdateFigures> commit(double lr, bool watch = false);
+
+  optim::Optimizer& optimizer() { return optimizer_; }
+  std::optional<optim::WeightAverage>& average() { return average_; }
+
+ private:
+  nn::Module& model_;
+  StepOptions options_;
+  optim::Optimizer optimizer_;
+  std::optional<optim::WeightAverage> average_;
+  Tensor class_weights_;
+};
+
+/// Logits {real, fake} of every sample of a data set (or of `samples`), in their order. The model is put into evaluation mode and
+/// back. `on_batch` hears of the pictures done; returning false stops early with what is there.
+struct LogitsOptions {
+  ops::Normalisation normalisation{};
+  int batch_size = 32;
+  int workers = 2;
+  std::vector<std::size_t> samples{};
+  std::function<bool(std::size_t done)> on_batch{};
+};
+std::vector<Logits2> compute_logits(nn::Module& model, const Dataset& dataset, const LogitsOptions& options);
+
+}  // namespace sepia::train
