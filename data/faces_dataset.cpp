@@ -162,6 +162,10 @@ Sample FacesDataset::at(std::size_t i) const {
   return {std::move(image), entry.label};
 }
 
+void FacesDataset::offer_to_cache(std::size_t i, const Image& decoded) const {
+  if (cache_ && cache_->find(i) == nullptr) cache_->offer(i, resize_and_crop(decoded, options_.image_size));
+}
+
 std::size_t FacesDataset::count(int label) const {
   return static_cast<std::size_t>(std::count_if(entries_.begin(), entries_.end(), [&](const Entry& e) { return e.label == label; }));
 }

@@ -43,6 +43,9 @@ class FacesDataset final : public Dataset {
   std::string path(std::size_t i) const override { return entries_.at(i).path; }
   int image_size() const override { return options_.image_size; }
 
+  /// Gives the decoded picture i to the cache, if there is one with room: for those who have decoded it anyway.
+  void offer_to_cache(std::size_t i, const Image& decoded) const;
+
   const std::filesystem::path& root() const { return root_; }
   const std::string& split() const { return split_; }
   std::filesystem::path full_path(std::size_t i) const { return root_ / entries_.at(i).path; }

@@ -20,8 +20,7 @@ namespace {
 namespace fs = std::filesystem;
 
 void put(const fs::path& path, std::uint32_t variant = 0, int side = 16) {
-  fs::create_directories(path.parent_path());
-  write_png(path, test::make_picture(side, side, variant));
+  test::put_file(path, encode_png(test::make_picture(side, side, variant)));
 }
 
 Error refusal(const std::function<void()>& make) {

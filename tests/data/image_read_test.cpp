@@ -10,6 +10,7 @@
 #include "engine/base/error.h"
 #include "tests/data/test_encoders.h"
 #include "tests/data/test_pictures.h"
+#include "tests/support/temporary_folder.h"
 
 namespace sepia {
 namespace {
@@ -178,6 +179,16 @@ TEST(ImageWrite, SameBytesTwiceAndRefusals) {
   EXPECT_THROW(encode_jpeg(image, {.quality = 0}), Error);
   EXPECT_THROW(encode_jpeg(image, {.quality = 101}), Error);
   EXPECT_THROW(encode_png(Image()), Error);
+}
+
+TEST(ImageWrite, Files) {
+  const test::TemporaryFolder folder;
+  const Image image = test::make_picture(20, 10);
+  write_png(folder / "a.jpg", image);
+  write_jpeg(folder / "b.png", image, {.quality = 80});
+  EXPECT_EQ(read_image(folder / "a.jpg"), image) << "a PNG, whatever its name says";
+  EXPECT_EQ(read_image(folder / "b.png"), decode_image(encode_jpeg(image, {.quality = 80}), "x"));
+  EXPECT_THROW(write_png(folder / "missing/c.png", image), Error);
 }
 
 }  // namespace

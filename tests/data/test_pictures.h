@@ -1,7 +1,11 @@
 // Pictures that tests make themselves.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <span>
 
 #include "data/image.h"
 #include "engine/base/random.h"
@@ -22,6 +26,12 @@ inline Image make_picture(int width, int height, std::uint32_t variant = 0) {
     }
   }
   return image;
+}
+
+/// Writes a file without flushing it to the disk, which would take most of the tests' time.
+inline void put_file(const std::filesystem::path& path, std::span<const std::byte> bytes) {
+  std::filesystem::create_directories(path.parent_path());
+  std::ofstream(path, std::ios::binary).write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
 }
 
 }  // namespace sepia::test
