@@ -1,10 +1,14 @@
 #include "kernels/backend.h"
 
+#include "kernels/cpu/kernels.h"
+
 namespace sepia::kernels {
 
-// The vectorised kernels arrive op by op; until the table is complete the CPU device computes with the textbook loops.
 const Backend& cpu_backend() {
-  static const Backend backend{.name = "cpu", .float32 = reference_backend().float32, .float64 = nullptr, .bfloat16 = nullptr, .memory = host_memory()};
+#define SEPIA_ENTRY(name, Args) .name = cpu::name,
+  static const KernelTable<float> f32{SEPIA_KERNELS(SEPIA_ENTRY)};
+#undef SEPIA_ENTRY
+  static const Backend backend{.name = "cpu", .float32 = &f32, .float64 = nullptr, .bfloat16 = nullptr, .memory = host_memory()};
   return backend;
 }
 

@@ -1,0 +1,72 @@
+// Element-wise kernels (kernels/elementwise.h). All are bound by memory: each array is read or written once, in order, and a few
+// instructions per vector are spent on it. Elements are independent, so results do not depend on threads.
+#include "kernels/elementwise.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/cpu/elementwise.cpp"
+#include <hwy/foreach_target.h>
+
+#include "kernels/cpu/vector-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace sepia::kernels::cpu::HWY_NAMESPACE {
+
+void affine_relu_forward_vector(const AffineReluForward<float>& a) {
+  for_rows(a.rows, a.channels, a.prologue.scale != nullptr, [&](auto lanes, std::int64_t i, std::int64_t c) HWY_ATTR {
+    lanes.store(load_act(a.prologue, lanes, c).value(lanes.load(a.x + i)), a.y + i);
+  });
+}
+
+void affine_relu_backward_vector(const AffineReluBackward<float>& a) {
+  if (!a.prologue.relu) {
+    return for_flat(a.rows * a.channels,
+                    [&](auto lanes, std::int64_t i) HWY_ATTR { store(lanes, lanes.load(a.grad_y + i), a.grad_x + i, a.accumulate); });
+  }
+  for_rows(a.rows, a.channels, a.prologue.scale != nullptr, [&](auto lanes, std::int64_t i, std::int64_t c) HWY_ATTR {
+    const V passed = load_act(a.prologue, lanes, c).pass(lanes.load(a.x + i), lanes.load(a.grad_y + i));
+    store(lanes, passed, a.grad_x + i, a.accumulate);
+  });
+}
+
+void add_forward_vector(const AddForward<float>& a) {
+  const bool per_channel = a.prologue_a.scale || a.prologue_b.scale;
+  for_rows(a.rows, a.channels, per_channel, [&](auto lanes, std::int64_t i, std::int64_t c) HWY_ATTR {
+    const V first = load_act(a.prologue_a, lanes, c).value(lanes.load(a.a + i));
+    const V second = load_act(a.prologue_b, lanes, c).value(lanes.load(a.b + i));
+    lanes.store(hn::Add(first, second), a.y + i);
+  });
+}
+
+void accumulate_into_vector(const AccumulateInto<float>& a) {
+  for_flat(a.count, [&](auto lanes, std::int64_t i) HWY_ATTR { store(lanes, lanes.load(a.source + i), a.destination + i, a.accumulate); });
+}
+
+}  // namespace sepia::kernels::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace sepia::kernels::cpu {
+
+SEPIA_DISPATCH(affine_relu_forward, AffineReluForward)
+SEPIA_DISPATCH(affine_relu_backward, AffineReluBackward)
+SEPIA_DISPATCH(add_forward, AddForward)
+SEPIA_DISPATCH(accumulate_into, AccumulateInto)
+
+/// A byte has 256 values, so each channel's map is a table, computed in double once per call.
+void images_to_input(const LaunchContext&, const ImagesToInput<float>& a) {
+  constexpr std::int64_t kChannels = 3, kValues = 256, kPixelsPerPiece = 16384;
+  float table[kChannels][kValues];
+  for (std::size_t c = 0; c < kChannels; ++c) {
+    for (int value = 0; value < kValues; ++value) table[c][value] = static_cast<float>((value / 255.0 - a.mean[c]) / a.std[c]);
+  }
+  const std::int64_t pixels = a.batch * a.height * a.width;
+  parallel_for(pieces_of(pixels, kPixelsPerPiece), [&](std::int64_t piece) {
+    const std::int64_t end = std::min(pixels, (piece + 1) * kPixelsPerPiece);
+    for (std::int64_t i = piece * kPixelsPerPiece; i < end; ++i) {
+      for (std::int64_t c = 0; c < kChannels; ++c) a.y[i * kChannels + c] = table[c][a.pixels[i * kChannels + c]];
+    }
+  });
+}
+
+}  // namespace sepia::kernels::cpu
+#endif
