@@ -6,6 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "engine/base/parallel_for.h"
 #include "engine/ops/add.h"
 #include "engine/ops/linear.h"
 #include "tests/support/run_command.h"
@@ -16,6 +17,7 @@ namespace {
 using ::testing::HasSubstr;
 
 TEST(Gradcheck, EveryOpAgreesForSeveralSeeds) {
+  set_num_threads(1);  // the pieces are tiny
   for (const GradCase& grad_case : grad_cases()) {
     for (const std::uint64_t seed : {1U, 2U, 3U}) {
       const GradReport report = check_gradients(grad_case, seed);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/base/error.h"
+#include "engine/base/parallel_for.h"
 #include "tools/cli/errors.h"
 #include "tools/cli/json.h"
 #include "tools/cli/nearest.h"
@@ -43,6 +44,7 @@ nlohmann::ordered_json case_json(const tools::GradCase& grad_case, const tools::
 
 int run_gradcheck(const GradcheckOptions& options) {
   check_names(options.ops);
+  set_num_threads(1);  // thousands of tiny kernels: handing them to threads costs more than running them
   nlohmann::ordered_json results = nlohmann::ordered_json::array();
   int cases = 0;
   int passed = 0;

@@ -1,0 +1,133 @@
+// sepia summary: a network as a table of layers.
+#include <fmt/format.h>
+
+#include <memory>
+#include <string>
+
+#include "engine/base/error.h"
+#include "models/model.h"
+#include "tools/cli/json.h"
+#include "tools/cli/numbers.h"
+#include "tools/cli/options.h"
+#include "tools/commands/commands.h"
+#include "tools/summary/layer_table.h"
+
+namespace sepia::cli {
+namespace {
+
+struct SummaryOptions {
+  std::string model;
+  std::string other;
+  int image_size = 256;
+  int classes = 2;
+  bool json = false;
+};
+
+/// 16901762 -> "16,901,762"; `sign` also writes the plus.
+std::string grouped(std::int64_t value, bool sign = false) {
+  std::string digits = std::to_string(value < 0 ? -value : value);
+  for (int at = static_cast<int>(digits.size()) - 3; at > 0; at -= 3) digits.insert(static_cast<std::size_t>(at), ",");
+  return (value < 0 ? "-" : sign ? "+" : "") + digits;
+}
+
+tools::LayerTable table_of(const std::string& name, const SummaryOptions& options) {
+  models::ModelSpec spec = models::default_spec(name);
+  spec.image_size = options.image_size;
+  spec.classes = options.classes;
+  const std::unique_ptr<nn::Module> model = models::make_model(spec);
+  model->place(kCpuDevice, DType::kF32, 0);
+  return tools::layer_table(spec.name, *model, spec.image_size);
+}
+
+/// Without the batch extent, which is 1 throughout: "128x128x32".
+std::string picture_shape(const Shape& shape) {
+  std::string text;
+  for (const std::int64_t extent : shape.extents().subspan(1)) text += (text.empty() ? "" : "x") + std::to_string(extent);
+  return text;
+}
+
+void print_table(const tools::LayerTable& table) {
+  constexpr const char* kRow = "{:<22} {:<16} {:<9} {:>13} {:>13} {:>12} {:>14} {:>12}\n";
+  fmt::print(kRow, "layer", "type", "stage", "input", "output", "parameters", "FLOPs", "bytes");
+  for (const tools::LayerRow& row : table.layers) {
+    fmt::print(kRow, row.name, row.type, row.stage, picture_shape(row.input_shape), picture_shape(row.output_shape), grouped(row.params),
+               grouped(row.flops), grouped(row.activation_bytes));
+  }
+  fmt::print(kRow, table.model, "", "", picture_shape(table.input_shape), "", grouped(table.total_params), grouped(table.flops),
+             grouped(table.activation_bytes));
+  fmt::print("{} parameters, {} of them trainable; one picture of {}; FLOPs are 2 per multiply-add; bytes of outputs in fp32\n",
+             grouped(table.total_params), grouped(table.trainable_params), picture_shape(table.input_shape));
+}
+
+void print_difference(const tools::LayerTable& table, const tools::LayerTable& other) {
+  for (const tools::LayerDifference& d : tools::layer_differences(table, other)) {
+    fmt::print("  {:<22} {:>12} {:>12} {:>13}\n", d.name, grouped(d.params), grouped(d.other_params), grouped(d.params - d.other_params, true));
+  }
+  fmt::print("{} - {} = {}\n", table.model, other.model, grouped(table.total_params - other.total_params, true));
+}
+
+nlohmann::ordered_json shape_json(const Shape& shape) {
+  return nlohmann::ordered_json(std::vector<std::int64_t>(shape.extents().begin(), shape.extents().end()));
+}
+
+nlohmann::ordered_json table_json(const tools::LayerTable& table) {
+  nlohmann::ordered_json layers = nlohmann::ordered_json::array();
+  for (const tools::LayerRow& row : table.layers) {
+    layers.push_back({{"name", row.name},
+                      {"type", row.type},
+                      {"stage", row.stage},
+                      {"input_shape", shape_json(row.input_shape)},
+                      {"output_shape", shape_json(row.output_shape)},
+                      {"params", row.params},
+                      {"flops", row.flops},
+                      {"activation_bytes", row.activation_bytes}});
+  }
+  return {{"model", table.model},
+          {"input_shape", shape_json(table.input_shape)},
+          {"layout", "NHWC"},
+          {"total_params", table.total_params},
+          {"trainable_params", table.trainable_params},
+          {"total_flops", table.flops},
+          {"total_activation_bytes", table.activation_bytes},
+          {"layers", layers}};
+}
+
+nlohmann::ordered_json difference_json(const tools::LayerTable& table, const tools::LayerTable& other) {
+  nlohmann::ordered_json layers = nlohmann::ordered_json::array();
+  for (const tools::LayerDifference& d : tools::layer_differences(table, other)) {
+    layers.push_back({{"name", d.name}, {"params", d.params}, {"other_params", d.other_params}});
+  }
+  return {{"other", other.model}, {"other_params", other.total_params}, {"params_difference", table.total_params - other.total_params}, {"layers", layers}};
+}
+
+int run_summary(const SummaryOptions& options) {
+  const tools::LayerTable table = table_of(options.model, options);
+  nlohmann::ordered_json json = table_json(table);
+  if (!options.json && options.other.empty()) print_table(table);
+  if (!options.other.empty()) {
+    const tools::LayerTable other = table_of(options.other, options);
+    json["diff"] = difference_json(table, other);
+    if (!options.json) print_difference(table, other);
+  }
+  if (options.json) print_json(json);
+  return 0;
+}
+
+}  // namespace
+
+void add_summary_command(CLI::App& app, Session& session) {
+  const auto options = std::make_shared<SummaryOptions>();
+  CLI::App& command = session.add_command(app, "summary", "Print a network layer by layer: shapes, parameters, cost",
+                                          "sepia summary edgenet\n"
+                                          "sepia summary simplenet --image-size 128\n"
+                                          "sepia summary simplenet --diff edgenet\n"
+                                          "sepia summary edgenet --json");
+  command.add_option("MODEL", options->model, "A network: " + fmt::format("{}", fmt::join(models::model_names(), ", ")))->required();
+  command.add_option("--diff", options->other, "Print how MODEL differs from this network")->type_name("OTHER");
+  add_image_size_option(command, options->image_size);
+  add_whole(command, "--classes", options->classes, 2, 100000, "Outputs of the network");
+  add_json_option(command, options->json);
+  session.set_action(command, [options] { return run_summary(*options); });
+}
+
+}  // namespace sepia::cli
