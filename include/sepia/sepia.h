@@ -1,4 +1,4 @@
-// All that a program of one's own needs: tensors, the tape, operations.
+// All that a program of one's own needs: tensors, the tape, operations, layers, optimisers, networks, files and pictures.
 #pragma once
 
 #include "engine/autograd/variable.h"
@@ -6,13 +6,26 @@
 #include "engine/base/parallel_for.h"
 #include "engine/base/random.h"
 #include "engine/base/version.h"
+#include "engine/io/safetensors.h"
+#include "engine/nn/flat_parameters.h"
+#include "engine/nn/layers.h"
+#include "engine/nn/module.h"
 #include "engine/ops/add.h"
 #include "engine/ops/batch_norm.h"
 #include "engine/ops/conv2d.h"
 #include "engine/ops/cross_entropy.h"
 #include "engine/ops/depthwise_conv.h"
 #include "engine/ops/flatten.h"
+#include "engine/ops/images.h"
 #include "engine/ops/linear.h"
 #include "engine/ops/materialise.h"
 #include "engine/ops/pooling.h"
+#include "engine/optim/ema.h"
+#include "engine/optim/optimizer.h"
+#include "engine/optim/schedule.h"
 #include "engine/tensor/tensor.h"
+#include "data/faces_dataset.h"
+#include "data/image_read.h"
+#include "data/loader.h"
+#include "data/transforms.h"
+#include "models/model.h"

@@ -7,7 +7,7 @@
 
 #include "tests/support/run_command.h"
 
-namespace sepia::testing {
+namespace sepia::test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -101,4 +101,4 @@ TEST(Doctor, WritesJson) {
 }
 
 }  // namespace
-}  // namespace sepia::testing
+}  // namespace sepia::test

@@ -47,7 +47,7 @@ TEST(Gradcheck, FindsAWrongFactor) {
 }
 
 TEST(GradcheckCommand, ChecksTheNamedOps) {
-  const auto result = sepia::testing::run_sepia({"gradcheck", "linear", "--json"});
+  const auto result = sepia::test::run_sepia({"gradcheck", "linear", "--json"});
   EXPECT_EQ(result.exit_code, 0) << result.err;
   const auto json = nlohmann::json::parse(result.out);
   EXPECT_EQ(json.at("passed"), json.at("cases"));
@@ -55,7 +55,7 @@ TEST(GradcheckCommand, ChecksTheNamedOps) {
 }
 
 TEST(GradcheckCommand, SuggestsTheNearestOp) {
-  const auto result = sepia::testing::run_sepia({"gradcheck", "con2d"});
+  const auto result = sepia::test::run_sepia({"gradcheck", "con2d"});
   EXPECT_EQ(result.exit_code, 2);
   EXPECT_THAT(result.err, HasSubstr("error: no operation is called 'con2d', did you mean 'conv2d'?"));
 }

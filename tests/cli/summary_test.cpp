@@ -6,7 +6,7 @@
 
 #include "tests/support/run_command.h"
 
-namespace sepia::testing {
+namespace sepia::test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -83,4 +83,4 @@ TEST(Summary, RefusesWhatIsNotThere) {
 }
 
 }  // namespace
-}  // namespace sepia::testing
+}  // namespace sepia::test

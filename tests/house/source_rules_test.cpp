@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-namespace sepia::testing {
+namespace sepia::test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -183,4 +183,4 @@ TEST(SourceRules, EveryTopFolderExplainsItself) {
 }
 
 }  // namespace
-}  // namespace sepia::testing
+}  // namespace sepia::test

@@ -9,7 +9,7 @@
 #include <cstdlib>
 #include <stdexcept>
 
-namespace sepia::testing {
+namespace sepia::test {
 namespace {
 
 /// Appends what is there to `text`; false at the end of the stream.
@@ -74,4 +74,4 @@ CommandResult run_sepia(const std::vector<std::string>& arguments, const std::st
   return run_program(words, folder, environment);
 }
 
-}  // namespace sepia::testing
+}  // namespace sepia::test

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-namespace sepia::testing {
+namespace sepia::test {
 
 struct CommandResult {
   int exit_code = -1;  ///< the exit code; 128 + N when signal N killed it
@@ -19,4 +19,4 @@ CommandResult run_sepia(const std::vector<std::string>& arguments, const std::st
 /// Any program, found by PATH when it has no slash.
 CommandResult run_program(const std::vector<std::string>& words, const std::string& folder = "", const std::vector<std::string>& environment = {});
 
-}  // namespace sepia::testing
+}  // namespace sepia::test
