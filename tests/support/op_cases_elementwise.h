@@ -1,0 +1,158 @@
+// OpCases of the element-wise kernels.
+#pragma once
+
+#include "tests/support/op_case.h"
+
+namespace sepia::test {
+
+/// The pending affine and ReLU carried out, and its backward.
+struct AffineReluCase {
+  std::string name;
+  std::int64_t rows, channels;
+  PrologueKind prologue;
+  kernels::Accumulate accumulate;
+
+  std::int64_t size() const { return rows * channels; }
+  double work() const { return static_cast<double>(size()); }
+
+  Arrays inputs() const {
+    const RandomArrays random(name);
+    Arrays inputs{{"x", random.values("x", size())}, {"grad_y", random.values("grad_y", size())}};
+    add_prologue_inputs(inputs, random, prologue, channels);
+    if (accumulate == kernels::Accumulate::kAdd) inputs["grad_x_before"] = random.values("grad_x_before", size());
+    return inputs;
+  }
+
+  template <class T>
+  Array forward(Workspace<T>& w, const Arrays& inputs) const {
+    T* y = w.output(size());
+    w.table.affine_relu_forward(w.context, {rows, channels, w.upload(inputs.at("x")), upload_prologue(w, inputs, prologue), y});
+    return w.download(y);
+  }
+
+  template <class T>
+  Arrays run(Workspace<T>& w, const Arrays& inputs) const {
+    T* grad_x = w.output(size(), accumulate, inputs, "grad_x_before");
+    w.table.affine_relu_backward(w.context, {rows, channels, w.upload(inputs.at("x")), upload_prologue(w, inputs, prologue),
+                                             w.upload(inputs.at("grad_y")), grad_x, accumulate});
+    return {{"y", forward(w, inputs)}, {"grad_x", w.download(grad_x)}};
+  }
+
+  double terms(const std::string&) const { return 1; }
+  std::vector<GradientOf> gradients() const { return {{"grad_x", "x", "scale"}}; }
+};
+
+/// The sum of two branches, each with a prologue of its own.
+struct AddCase {
+  std::string name;
+  std::int64_t rows, channels;
+  PrologueKind prologue_a, prologue_b;
+
+  std::int64_t size() const { return rows * channels; }
+
+  Arrays inputs() const {
+    const RandomArrays random(name);
+    Arrays inputs{{"a", random.values("a", size())}, {"b", random.values("b", size())}};
+    add_prologue_inputs(inputs, random, prologue_a, channels, "a_");
+    add_prologue_inputs(inputs, random, prologue_b, channels, "b_");
+    return inputs;
+  }
+
+  template <class T>
+  Arrays run(Workspace<T>& w, const Arrays& inputs) const {
+    T* y = w.output(size());
+    w.table.add_forward(w.context, {rows, channels, w.upload(inputs.at("a")), upload_prologue(w, inputs, prologue_a, "a_"),
+                                    w.upload(inputs.at("b")), upload_prologue(w, inputs, prologue_b, "b_"), y});
+    return {{"y", w.download(y)}};
+  }
+
+  double terms(const std::string&) const { return 1; }
+};
+
+struct AccumulateIntoCase {
+  std::string name;
+  std::int64_t count;
+  kernels::Accumulate accumulate;
+
+  Arrays inputs() const {
+    const RandomArrays random(name);
+    return {{"source", random.values("source", count)}, {"before", random.values("before", count)}};
+  }
+
+  template <class T>
+  Arrays run(Workspace<T>& w, const Arrays& inputs) const {
+    T* destination = w.output(count, accumulate, inputs, "before");
+    w.table.accumulate_into(w.context, {count, w.upload(inputs.at("source")), destination, accumulate});
+    return {{"destination", w.download(destination)}};
+  }
+
+  double terms(const std::string&) const { return 1; }
+};
+
+struct ImagesToInputCase {
+  std::string name;
+  std::int64_t batch, height, width;
+  std::array<double, 3> mean, std;
+
+  Arrays inputs() const { return {{"pixels", RandomArrays(name).integers("pixels", batch * height * width * 3, 256)}}; }
+
+  template <class T>
+  Arrays run(Workspace<T>& w, const Arrays& inputs) const {
+    T* y = w.output(batch * height * width * 3);
+    w.table.images_to_input(w.context, {batch, height, width, w.template upload<std::uint8_t>(inputs.at("pixels")), mean, std, y});
+    return {{"y", w.download(y)}};
+  }
+
+  double terms(const std::string&) const { return 1; }
+};
+
+// {rows, channels}: one element, channels around and off the vector widths, more rows than one panel.
+inline constexpr std::int64_t kElementwiseShapes[][2] = {{1, 1},   {3, 1},   {1, 37},  {5, 3},    {64, 6},
+                                                         {17, 24}, {33, 37}, {2, 728}, {5000, 16}};
+
+inline std::vector<AffineReluCase> affine_relu_cases() {
+  std::vector<AffineReluCase> cases;
+  for (const auto& [rows, channels] : kElementwiseShapes) {
+    for (const PrologueKind prologue : kAllPrologues) {
+      for (const auto accumulate : {kernels::Accumulate::kWrite, kernels::Accumulate::kAdd}) {
+        cases.push_back({str("affine_relu ", rows, "x", channels, " ", describe(prologue), " ", describe(accumulate)), rows, channels,
+                         prologue, accumulate});
+      }
+    }
+  }
+  return cases;
+}
+
+inline std::vector<AddCase> add_cases() {
+  std::vector<AddCase> cases;
+  for (const auto& [rows, channels] : kElementwiseShapes) {
+    for (const PrologueKind a : kAllPrologues) {
+      for (const PrologueKind b : kAllPrologues) {
+        cases.push_back({str("add ", rows, "x", channels, " ", describe(a), " and ", describe(b)), rows, channels, a, b});
+      }
+    }
+  }
+  return cases;
+}
+
+inline std::vector<AccumulateIntoCase> accumulate_into_cases() {
+  std::vector<AccumulateIntoCase> cases;
+  for (const std::int64_t count : {1, 2, 15, 64, 1001, 100'003}) {
+    for (const auto accumulate : {kernels::Accumulate::kWrite, kernels::Accumulate::kAdd}) {
+      cases.push_back({str("accumulate_into ", count, " ", describe(accumulate)), count, accumulate});
+    }
+  }
+  return cases;
+}
+
+inline std::vector<ImagesToInputCase> images_to_input_cases() {
+  constexpr std::array<double, 3> kDocumentMean{0.4914, 0.4822, 0.4465}, kDocumentStd{0.2023, 0.1994, 0.2010}, kHalf{0.5, 0.5, 0.5};
+  return {
+      {"one pixel", 1, 1, 1, kDocumentMean, kDocumentStd},
+      {"odd sizes", 3, 7, 5, kDocumentMean, kDocumentStd},
+      {"xception's normalisation", 2, 9, 11, kHalf, kHalf},
+      {"real size", 2, 256, 256, kDocumentMean, kDocumentStd},
+  };
+}
+
+}  // namespace sepia::test

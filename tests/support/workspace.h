@@ -1,0 +1,107 @@
+// Memory of a backend's device for one run of a case: uploads, outputs that start poisoned, downloads that check for overruns.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstring>
+#include <map>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "kernels/backend.h"
+#include "tests/support/arrays.h"
+
+namespace sepia::test {
+
+/// Every buffer is followed by a guard of 0xff bytes (NaN, when read as numbers), and an output holds 0xff bytes at first: a kernel
+/// that reads past an input or leaves an element unwritten shows NaN, and one that writes past its output is found by download().
+template <class T>
+class Workspace {
+ public:
+  Workspace(const kernels::KernelTable<T>& kernel_table, const kernels::MemoryCalls& memory) : table(kernel_table), memory_(memory) {}
+  Workspace(const Workspace&) = delete;
+  Workspace& operator=(const Workspace&) = delete;
+  ~Workspace() {
+    for (const auto& [pointer, count] : counts_) memory_.release(const_cast<void*>(pointer));
+  }
+
+  /// A device copy of `values` in type E.
+  template <class E = T>
+  E* upload(const Array& values) {
+    E* device = output<E>(static_cast<std::int64_t>(values.size()));
+    std::vector<E> host(values.size());
+    std::transform(values.begin(), values.end(), host.begin(), [](double v) { return convert<E>(v); });
+    memory_.copy_from_host(context, device, host.data(), host.size() * sizeof(E));
+    return device;
+  }
+  /// upload(inputs.at(name)), or null when the case has no such input.
+  template <class E = T>
+  E* upload_if_present(const Arrays& inputs, const std::string& name) {
+    const auto found = inputs.find(name);
+    return found == inputs.end() ? nullptr : upload<E>(found->second);
+  }
+
+  /// A poisoned buffer of `count` elements.
+  template <class E = T>
+  E* output(std::int64_t count) {
+    const std::vector<std::byte> poison(count * sizeof(E) + kGuardBytes, kPoison);
+    void* device = memory_.allocate(poison.size());
+    if (!device) throw std::runtime_error("no device memory for a test buffer");
+    memory_.copy_from_host(context, device, poison.data(), poison.size());
+    counts_[device] = count;
+    return static_cast<E*>(device);
+  }
+  /// A buffer that a kernel adds to: it holds inputs.at(before) when `accumulate` is kAdd, and is poisoned when it is kWrite.
+  template <class E = T>
+  E* output(std::int64_t count, kernels::Accumulate accumulate, const Arrays& inputs, const std::string& before) {
+    return accumulate == kernels::Accumulate::kAdd ? upload<E>(inputs.at(before)) : output<E>(count);
+  }
+
+  /// The elements of a buffer of this workspace. Throws when something wrote behind its end.
+  template <class E>
+  Array download(const E* device) {
+    const std::int64_t count = counts_.at(device);
+    std::vector<std::byte> bytes(count * sizeof(E) + kGuardBytes);
+    memory_.synchronize(context);
+    memory_.copy_to_host(context, bytes.data(), device, bytes.size());
+    if (std::any_of(bytes.end() - kGuardBytes, bytes.end(), [](std::byte b) { return b != kPoison; })) {
+      throw std::runtime_error("a kernel wrote past the end of a buffer of " + std::to_string(count) + " elements");
+    }
+    Array result(count);
+    for (std::int64_t i = 0; i < count; ++i) {
+      E element;
+      std::memcpy(&element, bytes.data() + i * sizeof(E), sizeof(E));
+      result[i] = to_double(element);
+    }
+    return result;
+  }
+
+  const kernels::KernelTable<T>& table;
+  const kernels::LaunchContext context{};
+
+ private:
+  static constexpr std::size_t kGuardBytes = 256;
+  static constexpr std::byte kPoison{0xff};
+
+  template <class E>
+  static E convert(double v) {
+    if constexpr (std::is_same_v<E, bf16>)
+      return static_cast<bf16>(static_cast<float>(v));
+    else
+      return static_cast<E>(v);
+  }
+
+  template <class E>
+  static double to_double(E element) {
+    if constexpr (std::is_same_v<E, bf16>)
+      return static_cast<float>(element);
+    else
+      return static_cast<double>(element);
+  }
+
+  const kernels::MemoryCalls& memory_;
+  std::map<const void*, std::int64_t> counts_;
+};
+
+}  // namespace sepia::test
