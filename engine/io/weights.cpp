@@ -1,0 +1,208 @@
+#include "engine/io/weights.h"
+
+#include <algorithm>
+#include <cstring>
+#include <set>
+#include <utility>
+
+#include "engine/base/error.h"
+#include "engine/io/element_convert.h"
+#include "engine/io/file_layout.h"
+#include "engine/io/safetensors_header.h"
+#include "engine/nn/layers.h"
+
+namespace sepia {
+namespace {
+
+constexpr const char* kTracked = ".num_batches_tracked";
+
+std::vector<std::byte> host_bytes(const Tensor& tensor) {
+  std::vector<std::byte> bytes(tensor.bytes());
+  tensor.copy_to_host(bytes);
+  return bytes;
+}
+
+FileTensor file_tensor(std::string name, const nn::Parameter& parameter, const Tensor& values) {
+  FileTensor result{std::move(name), values.dtype(), file_shape(parameter), std::vector<std::byte>(values.bytes())};
+  to_file_layout(parameter, dtype_size(values.dtype()), host_bytes(values), result.data);
+  return result;
+}
+
+std::vector<std::int64_t> plain_shape(const Shape& shape) {
+  return {shape.extents().begin(), shape.extents().end()};
+}
+
+/// Names with their batch norms: each keeps a count of the batches it has seen.
+std::vector<std::pair<std::string, nn::BatchNorm2d*>> tracked_batches(nn::Module& module) {
+  std::vector<std::pair<std::string, nn::BatchNorm2d*>> result;
+  for (const auto& [name, part] : module.named_modules()) {
+    if (auto* norm = dynamic_cast<nn::BatchNorm2d*>(part)) result.emplace_back(name.empty() ? kTracked + 1 : name + kTracked, norm);
+  }
+  return result;
+}
+
+bool same_without_ones(std::vector<std::int64_t> a, std::vector<std::int64_t> b) {
+  std::erase(a, 1);
+  std::erase(b, 1);
+  return a == b;
+}
+
+/// The first few of many names: "conv1.weight, conv1.bias, ... (12 in all)".
+std::string some_of(const std::vector<std::string>& names) {
+  constexpr std::size_t kShown = 4;
+  std::string text;
+  for (std::size_t i = 0; i < std::min(names.size(), kShown); ++i) text += (i > 0 ? ", " : "") + names[i];
+  return names.size() > kShown ? str(text, ", ... (", names.size(), " in all)") : text;
+}
+
+/// The elements of one tensor of a file in the type `to`, checked against the shape that is wanted. Throws kData.
+std::vector<std::byte> elements_of(const SafetensorsFile& file, const TensorEntry& entry, const std::vector<std::int64_t>& wanted, DType to,
+                                   bool check_finite) {
+  const std::string where = file.source() + ": " + detail::printable(entry.name);
+  SEPIA_CHECK_KIND(same_without_ones(entry.shape, wanted), ErrorKind::kData, where, " is ", detail::shape_text(entry.shape), ", expected ",
+                   detail::shape_text(wanted), "; these weights are of another network or head");
+  auto elements = detail::convert_elements(file.data(entry), entry.dtype, to);
+  SEPIA_CHECK_KIND(elements, ErrorKind::kData, where, " has type ", safetensors_dtype_name(entry.dtype),
+                   "; weights are F64, F32, F16 or BF16");
+  if (check_finite) {
+    const auto bad = detail::first_nonfinite(*elements, to);
+    SEPIA_CHECK_KIND(!bad, ErrorKind::kData, where, " has a NaN or an infinity at element ", bad.value_or(0), "; the weights are damaged");
+  }
+  return std::move(*elements);
+}
+
+/// Where a tensor of a file goes.
+struct Target {
+  std::string name;
+  const nn::Parameter* parameter;  ///< null for a buffer, which has no layout of its own
+  Tensor tensor;
+};
+
+std::vector<Target> targets_of(nn::Module& module) {
+  std::vector<Target> targets;
+  for (const auto& [name, parameter] : module.named_parameters()) targets.push_back({name, parameter, parameter->variable.stored()});
+  for (const auto& [name, buffer] : module.named_buffers()) targets.push_back({name, nullptr, buffer->value});
+  return targets;
+}
+
+/// The elements of one tensor of a file, checked against its target and in the order of memory. Throws kData.
+std::vector<std::byte> memory_elements(const SafetensorsFile& file, const TensorEntry& entry, const Target& target, bool check_finite) {
+  const DType dtype = target.tensor.dtype();
+  const auto wanted = target.parameter ? file_shape(*target.parameter) : plain_shape(target.tensor.shape());
+  auto elements = elements_of(file, entry, wanted, dtype, check_finite);
+  if (target.parameter == nullptr) return elements;
+  std::vector<std::byte> memory(elements.size());
+  from_file_layout(*target.parameter, dtype_size(dtype), elements, memory);
+  return memory;
+}
+
+std::int64_t tracked_count(const SafetensorsFile& file, const TensorEntry& entry) {
+  SEPIA_CHECK_KIND(entry.dtype == DType::kI64 && entry.bytes == sizeof(std::int64_t), ErrorKind::kData, file.source(), ": ",
+                   detail::printable(entry.name), " is ", safetensors_dtype_name(entry.dtype), " ", detail::shape_text(entry.shape),
+                   ", expected one I64");
+  std::int64_t count = 0;
+  std::memcpy(&count, file.data(entry).data(), sizeof(count));
+  return count;
+}
+
+}  // namespace
+
+std::vector<FileTensor> state_dict(nn::Module& module, const std::string& prefix) {
+  std::vector<FileTensor> tensors;
+  for (const auto& [name, parameter] : module.named_parameters()) {
+    tensors.push_back(file_tensor(prefix + name, *parameter, parameter->variable.stored()));
+  }
+  for (const auto& [name, buffer] : module.named_buffers()) {
+    tensors.push_back({prefix + name, buffer->value.dtype(), plain_shape(buffer->shape), host_bytes(buffer->value)});
+  }
+  for (const auto& [name, norm] : tracked_batches(module)) {
+    const std::int64_t count = norm->batches_tracked();
+    const auto bytes = std::as_bytes(std::span(&count, 1));
+    tensors.push_back({prefix + name, DType::kI64, {}, {bytes.begin(), bytes.end()}});
+  }
+  return tensors;
+}
+
+std::vector<FileTensor> arena_tensors(nn::Module& module, const Tensor& arena, const std::string& prefix) {
+  std::vector<FileTensor> tensors;
+  for (const auto& [name, parameter] : module.named_parameters()) {
+    tensors.push_back(file_tensor(prefix + name, *parameter, arena.slice(parameter->offset, parameter->shape)));
+  }
+  return tensors;
+}
+
+void add_tensors(SafetensorsWriter& writer, const std::vector<FileTensor>& tensors) {
+  for (const FileTensor& tensor : tensors) writer.add(tensor.name, tensor.dtype, tensor.shape, tensor.data);
+}
+
+void save_weights(const std::filesystem::path& path, nn::Module& module, const TensorFileMetadata& metadata) {
+  const auto tensors = state_dict(module);
+  SafetensorsWriter writer;
+  writer.metadata = metadata;
+  add_tensors(writer, tensors);
+  writer.write(path);
+}
+
+std::string LoadReport::summary() const {
+  const auto part = [](const std::vector<std::string>& names, const char* what) {
+    return str(", ", names.size(), " ", what, names.empty() ? "" : " (" + some_of(names) + ")");
+  };
+  return str(loaded, " tensors loaded", part(missing, "missing"), part(unexpected, "unexpected"));
+}
+
+LoadReport load_weights(const SafetensorsFile& file, nn::Module& module, const LoadParams& params) {
+  const std::vector<Target> targets = targets_of(module);
+  const auto norms = tracked_batches(module);
+  LoadReport report;
+  std::set<std::string, std::less<>> known;
+  for (const Target& target : targets) {
+    const std::string name = params.prefix + target.name;
+    known.insert(name);
+    if (file.find(name) == nullptr) report.missing.push_back(name);
+  }
+  for (const auto& [name, norm] : norms) known.insert(params.prefix + name);
+  const auto is_ignored = [&](const std::string& name) {
+    return !name.starts_with(params.prefix) || std::any_of(params.ignored_prefixes.begin(), params.ignored_prefixes.end(),
+                                                           [&](const std::string& prefix) { return name.starts_with(prefix); });
+  };
+  for (const TensorEntry& entry : file.entries()) {
+    if (known.contains(entry.name)) {
+      ++report.loaded;
+    } else if (!is_ignored(entry.name)) {
+      report.unexpected.push_back(detail::printable(entry.name));
+    }
+  }
+  SEPIA_CHECK_KIND(report.missing.empty() || params.allow_missing, ErrorKind::kData, file.source(),
+                   ": does not hold the weights of this network: ", report.summary());
+
+  // Nothing is written before everything has been found to fit.
+  std::vector<std::pair<Tensor, std::vector<std::byte>>> changes;
+  std::vector<std::pair<nn::BatchNorm2d*, std::int64_t>> counts;
+  for (const Target& target : targets) {
+    const TensorEntry* entry = file.find(params.prefix + target.name);
+    if (entry != nullptr) changes.emplace_back(target.tensor, memory_elements(file, *entry, target, params.check_finite));
+  }
+  for (const auto& [name, norm] : norms) {
+    const TensorEntry* entry = file.find(params.prefix + name);
+    if (entry != nullptr) counts.emplace_back(norm, tracked_count(file, *entry));
+  }
+  for (const auto& [tensor, elements] : changes) tensor.copy_from_host(elements);
+  for (const auto& [norm, count] : counts) norm->set_batches_tracked(count);
+  return report;
+}
+
+void load_arena(const SafetensorsFile& file, nn::Module& module, const Tensor& arena, const std::string& prefix) {
+  std::vector<std::pair<Tensor, std::vector<std::byte>>> changes;
+  for (const auto& [name, parameter] : module.named_parameters()) {
+    const Target target{name, parameter, arena.slice(parameter->offset, parameter->shape)};
+    const TensorEntry* entry = file.find(prefix + name);
+    SEPIA_CHECK_KIND(entry != nullptr, ErrorKind::kData, file.source(), ": ", prefix + name,
+                     " is missing; this is no checkpoint of this network");
+    SEPIA_CHECK_KIND(entry->dtype == arena.dtype(), ErrorKind::kData, file.source(), ": ", prefix + name, " is ",
+                     safetensors_dtype_name(entry->dtype), ", expected ", safetensors_dtype_name(arena.dtype()));
+    changes.emplace_back(target.tensor, memory_elements(file, *entry, target, true));
+  }
+  for (const auto& [tensor, elements] : changes) tensor.copy_from_host(elements);
+}
+
+}  // namespace sepia
