@@ -4,8 +4,8 @@
     python bench/peers/compare.py --models edgenet --what train,infer1,infer32 --precision fp32,bf16 --rounds 7
 
 Each round runs sepia once, then every mode of PyTorch once (A B C A B C ...), so that a machine that slows down slows all; a
-ratio is peer / sepia within a round, and the table gives the median over the rounds with the lowest and the highest. The table goes to stdout
-(markdown), every measurement to --log as JSON lines, progress to stderr.
+ratio is peer / sepia within a round, and the table gives the median over the rounds with the lowest and the highest. The
+table goes to stdout (markdown), every measurement to --log as JSON lines, progress to stderr.
 
 --ours is the command that times sepia; {model}, {batch}, {precision}, {threads} are filled in. It must print a JSON object
 on its last line that holds train_step_s and infer_s (seconds, medians) and, if it likes, peak_rss_mib.

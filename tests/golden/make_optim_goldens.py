@@ -96,7 +96,8 @@ def sgd(**options):
 GOLDENS = {
     "made_by": f"make_optim_goldens.py, PyTorch {torch.__version__}, timm {timm.__version__}",
     "adam": [optimizer_case("defaults", *adam(torch.optim.Adam)),
-             optimizer_case("other betas, weight decay as L2", *adam(torch.optim.Adam, lr=0.02, betas=[0.8, 0.99], eps=1e-6, weight_decay=0.1))],
+             optimizer_case("other betas, weight decay as L2",
+                            *adam(torch.optim.Adam, lr=0.02, betas=[0.8, 0.99], eps=1e-6, weight_decay=0.1))],
     "adamw": [optimizer_case("decoupled weight decay", *adam(torch.optim.AdamW, lr=0.01, weight_decay=0.05))],
     "sgd": [optimizer_case("plain", *sgd()), optimizer_case("momentum", *sgd(momentum=0.9)),
             optimizer_case("momentum and weight decay", *sgd(momentum=0.9, weight_decay=0.01)),
@@ -104,7 +105,8 @@ GOLDENS = {
     "cosine": [cosine_case("no warm-up", 14, 0.1, t_initial=10),
                cosine_case("warm-up inside", 22, 1e-3, t_initial=20, warmup_t=5, warmup_lr_init=1e-5, lr_min=1e-6),
                cosine_case("warm-up before", 27, 1e-3, t_initial=20, warmup_t=5, warmup_lr_init=1e-5, lr_min=1e-6, warmup_prefix=True)],
-    "one_cycle": [one_cycle_case("defaults", 20, 0.1), one_cycle_case("other", 17, 1e-3, pct_start=0.25, div_factor=10.0, final_div_factor=100.0)],
+    "one_cycle": [one_cycle_case("defaults", 20, 0.1),
+                  one_cycle_case("other", 17, 1e-3, pct_start=0.25, div_factor=10.0, final_div_factor=100.0)],
     "clip_grad_norm": [clip_case("clipped", 1.0, 4.0), clip_case("left alone", 1000.0, 1.0)],
     "ema": [ema_case("0.9", 0.9), ema_case("0.9998", 0.9998)],
 }

@@ -40,7 +40,14 @@ def digest(tensor, projection_number):
     }
 
 
-def train(name, setup, dtype, channels_last=False, mkldnn=True, reverse=False, nudge=0.0):
+def reordered(t, order):
+    """The pictures of a batch: as_is, reverse, or rotate_K (picture i of the new batch is picture (i + K) mod N of the old)."""
+    if order == "reverse":
+        return t.flip(0)
+    return t.roll(-int(order.removeprefix("rotate_")), 0) if order != "as_is" else t
+
+
+def train(name, setup, dtype, channels_last=False, mkldnn=True, order="as_is", nudge=0.0):
     model = initialise(build(name, setup["image_size"]).to(dtype))
     if nudge:
         with torch.no_grad():
@@ -53,8 +60,7 @@ def train(name, setup, dtype, channels_last=False, mkldnn=True, reverse=False, n
     for index in range(setup["batches"]):
         x, y = batch(index, setup["batch_size"], setup["image_size"])
         x, y = torch.from_numpy(x).to(dtype), torch.from_numpy(y).long()
-        if reverse:
-            x, y = x.flip(0), y.flip(0)
+        x, y = reordered(x, order), reordered(y, order)
         data.append((x.to(memory_format=torch.channels_last) if channels_last else x, y))
     losses, first = [], {}
     with torch.backends.mkldnn.flags(enabled=mkldnn):
@@ -85,12 +91,12 @@ def make(name, setup):
         "eager": {},
         "channels_last": {"channels_last": True},
         "without_onednn": {"mkldnn": False},
-        "pictures_in_reverse": {"reverse": True},
-        "channels_last_pictures_in_reverse": {"channels_last": True, "reverse": True},
+        "pictures_in_reverse": {"order": "reverse"},
+        "channels_last_pictures_in_reverse": {"channels_last": True, "order": "reverse"},
     }
     fp32 = {key: train(name, setup, torch.float32, **options)[0] for key, options in variants.items()}
     nudged = train(name, setup, torch.float64, nudge=1e-15)[0]
-    reversed64 = train(name, setup, torch.float64, reverse=True)[0]
+    reversed64 = train(name, setup, torch.float64, order="reverse")[0]
     table = parameter_table(model)
     parameters = list(model.parameters())
     return {

@@ -61,5 +61,17 @@ TEST(Golden, OptimizersMoveAndSchedulesWarmUp) {
   EXPECT_DOUBLE_EQ(warm.at("lr").at(20).get<double>(), 1e-6);
 }
 
+// Pictures of the real size start near ln 2, and float32 stays near but not on the float64 curve.
+TEST(Golden, CurvesAreOfTwentySteps) {
+  const auto curves = golden::load("curves");
+  for (const char* model : {"simplenet", "edgenet"}) {
+    const auto& curve = curves.at(model);
+    ASSERT_EQ(curve.at("losses").size(), curves.at("setup").at("steps").get<std::size_t>());
+    EXPECT_NEAR(curve.at("losses").at(0).get<double>(), std::log(2.0), 0.01);
+    EXPECT_GT(curve.at("torch_fp32_distance_median").get<double>(), 1e-6);
+    EXPECT_LT(curve.at("torch_fp32_distance_median").get<double>(), 0.02);
+  }
+}
+
 }  // namespace
 }  // namespace sepia
