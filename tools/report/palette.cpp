@@ -17,7 +17,7 @@ constexpr std::array<InkRow, kInkCount> kInks = {{
     {"axis", 0xA99D90, 0x73675C},   {"reference", 0x8A7C6F, 0xA39586}, {"accent", 0x8C5A2B, 0xD9A066}, {"train", 0x5A4030, 0xDCC3A5},
     {"val", 0xCB7A08, 0xF2A63A},    {"test", 0x1B7A75, 0x45A79F},      {"real", 0x2A6F97, 0x74B3DD},   {"fake", 0xB8432F, 0xEE8369},
     {"ramp0", 0xDDA53D, 0xF6DF9F},  {"ramp1", 0xD2852F, 0xF1C270},     {"ramp2", 0xC2652D, 0xE8A258},  {"ramp3", 0xA94B38, 0xDB8457},
-    {"ramp4", 0x8B3A4A, 0xC96A6A},  {"ramp5", 0x6B3157, 0xB05A85},     {"ramp6", 0x4B2E5C, 0x93539B},  {"ramp7", 0x2E2A57, 0x7857A8},
+    {"ramp4", 0x8B3A4A, 0xC96A6A},  {"ramp5", 0x6B3157, 0xB05A85},     {"ramp6", 0x4B2E5C, 0x96518F},  {"ramp7", 0x2E2A57, 0x764A98},
 }};
 
 const InkRow& row(Ink ink) { return kInks[static_cast<std::size_t>(ink)]; }

@@ -81,7 +81,9 @@ struct LayerHealth {
 
 /// Three panels over the epochs, one line per layer coloured from the first (light) to the last (dark): dead ReLU share, gradient
 /// norm and update/weight ratio, the last two on logarithmic axes with the customary 10^-3 as a line to compare with. Panels
-/// without a single value are left out; with no value at all the figure says so.
+/// without a single value are left out.
+std::vector<Chart> health_charts(const std::vector<LayerHealth>& layers);
+/// The panels side by side; with no value at all the figure says so.
 Figure plot_health(const std::vector<LayerHealth>& layers);
 
 /// One bin of a reliability diagram.
@@ -91,6 +93,13 @@ struct ReliabilityBin {
   double observed_fake = 0;       ///< share of fakes in the bin
   long long count = 0;
 };
+
+/// Mean gap between predicted probability and observed share of fakes, weighted by the pictures of each bin: sum n_b |p_b - o_b| / n.
+/// NaN without pictures. (Naeini et al. 2015, "Obtaining well calibrated probabilities using Bayesian binning".)
+double expected_calibration_error(const std::vector<ReliabilityBin>& bins);
+
+/// Equal-width bins of predicted probabilities of fake (0..1) against labels (0 real, 1 fake). kUsage when the lengths differ.
+std::vector<ReliabilityBin> reliability_bins(const std::vector<double>& prob_fake, const std::vector<int>& labels, int bins = 10);
 
 /// Observed share of fakes against the predicted probability, bin by bin, with the diagonal and below it how many pictures each
 /// bin holds. `ece` (expected calibration error) goes into the subtitle; NaN leaves it out.

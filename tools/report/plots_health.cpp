@@ -56,13 +56,17 @@ Chart health_chart(const std::vector<LayerHealth>& layers, Values values, bool l
   return chart;
 }
 
-}  // namespace
-
-Figure plot_health(const std::vector<LayerHealth>& layers) {
+std::size_t epochs_of(const std::vector<LayerHealth>& layers) {
   std::size_t epochs = 1;
   for (const LayerHealth& layer : layers) {
     epochs = std::max({epochs, layer.dead_relu_share.size(), layer.gradient_norm.size(), layer.update_ratio.size()});
   }
+  return epochs;
+}
+
+}  // namespace
+
+std::vector<Chart> health_charts(const std::vector<LayerHealth>& layers) {
   struct Panel {
     const char *title, *subtitle;
     Values values;
@@ -75,7 +79,7 @@ Figure plot_health(const std::vector<LayerHealth>& layers) {
   };
   std::vector<Chart> charts;
   for (const Panel& panel : kPanels) {
-    Chart chart = health_chart(layers, panel.values, panel.logarithmic, static_cast<int>(epochs));
+    Chart chart = health_chart(layers, panel.values, panel.logarithmic, static_cast<int>(epochs_of(layers)));
     if (chart.series.empty()) continue;
     chart.title = panel.title;
     chart.subtitle = panel.subtitle;
@@ -86,11 +90,16 @@ Figure plot_health(const std::vector<LayerHealth>& layers) {
     }
     charts.push_back(std::move(chart));
   }
+  return charts;
+}
+
+Figure plot_health(const std::vector<LayerHealth>& layers) {
+  std::vector<Chart> charts = health_charts(layers);
   if (charts.empty()) {
     return {kWidth, 60, "No layer health was logged.",
             [](Canvas& canvas) { canvas.text({12, 34}, "No layer health was logged.", {.size = 11, .ink = Ink::kMuted}); }};
   }
-  std::string alt = "Health of " + std::to_string(layers.size()) + " layers over " + std::to_string(epochs) + " epochs:";
+  std::string alt = "Health of " + std::to_string(layers.size()) + " layers over " + std::to_string(epochs_of(layers)) + " epochs:";
   for (const Chart& chart : charts) alt += " " + chart.title + (&chart == &charts.back() ? "." : ",");
   return side_by_side(std::move(charts), kWidth, kHeight, std::move(alt));
 }

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "engine/base/error.h"
 #include "tools/report/plots.h"
 #include "tools/report/text.h"
 
@@ -10,6 +11,7 @@ namespace sepia::report {
 namespace {
 
 constexpr double kWidth = 440, kHeight = 470;
+constexpr double kConfusionLeft = 104, kConfusionTop = 92, kConfusionSide = 124;
 
 std::string legend_name(const ScoreCurve& curve) {
   return curve.name + " (AUC=" + (std::isnan(curve.auc) ? "n/a" : fixed_text(curve.auc, 3)) + ")";
@@ -123,11 +125,11 @@ Figure plot_confusion(const Confusion& confusion, const std::string& title) {
     }
   }
   const auto draw = [confusion, title](Canvas& canvas) {
-    const double left = 92, top = 92, side = 118, gap = 4;
+    const double left = kConfusionLeft, top = kConfusionTop, side = kConfusionSide, gap = 4;
     canvas.text({left, 26}, "Confusion", {.size = 14, .bold = true});
     if (!title.empty()) canvas.text({left, 44}, title, {.size = 10.5, .ink = Ink::kMuted});
     canvas.text({left + side + gap / 2, top - 24}, "predicted", {.size = 11, .ink = Ink::kMuted, .anchor = Anchor::kMiddle});
-    canvas.text({24, top + side + gap / 2}, "true", {.size = 11, .ink = Ink::kMuted, .anchor = Anchor::kMiddle, .angle = 90});
+    canvas.text({left - 66, top + side + gap / 2}, "true", {.size = 11, .ink = Ink::kMuted, .anchor = Anchor::kMiddle, .angle = 90});
     for (int truth = 0; truth < 2; ++truth) {
       const double y = top + truth * (side + gap);
       const auto total = static_cast<double>(confusion[truth][0] + confusion[truth][1]);
@@ -147,7 +149,40 @@ Figure plot_confusion(const Confusion& confusion, const std::string& title) {
       }
     }
   };
-  return {92 + 2 * 118 + 4 + 24, 92 + 2 * 118 + 4 + 22, alt + ".", draw};
+  return {kConfusionLeft + 2 * kConfusionSide + 4 + 60, kConfusionTop + 2 * kConfusionSide + 4 + 30, alt + ".", draw};
+}
+
+double expected_calibration_error(const std::vector<ReliabilityBin>& bins) {
+  double gap = 0, count = 0;
+  for (const ReliabilityBin& bin : bins) {
+    if (bin.count == 0) continue;
+    gap += static_cast<double>(bin.count) * std::abs(bin.mean_predicted - bin.observed_fake);
+    count += static_cast<double>(bin.count);
+  }
+  return count > 0 ? gap / count : std::numeric_limits<double>::quiet_NaN();
+}
+
+std::vector<ReliabilityBin> reliability_bins(const std::vector<double>& prob_fake, const std::vector<int>& labels, int bins) {
+  SEPIA_CHECK(prob_fake.size() == labels.size() && bins > 0, "[reliability] ", prob_fake.size(), " probabilities for ", labels.size(),
+              " labels in ", bins, " bins");
+  std::vector<ReliabilityBin> out(static_cast<std::size_t>(bins));
+  for (std::size_t b = 0; b < out.size(); ++b) {
+    out[b].low = static_cast<double>(b) / bins;
+    out[b].high = static_cast<double>(b + 1) / bins;
+  }
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    if (!std::isfinite(prob_fake[i])) continue;
+    ReliabilityBin& bin = out[static_cast<std::size_t>(std::clamp(static_cast<int>(prob_fake[i] * bins), 0, bins - 1))];
+    bin.mean_predicted += prob_fake[i];
+    bin.observed_fake += labels[i] == 1;
+    ++bin.count;
+  }
+  for (ReliabilityBin& bin : out) {
+    if (bin.count == 0) continue;
+    bin.mean_predicted /= static_cast<double>(bin.count);
+    bin.observed_fake /= static_cast<double>(bin.count);
+  }
+  return out;
 }
 
 Figure plot_reliability(const std::vector<ReliabilityBin>& bins, double ece, const std::string& title) {

@@ -1,0 +1,87 @@
+// report.html: everything about a run on one page that a person can keep, send and print.
+#pragma once
+
+#include <array>
+#include <limits>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "data/image.h"
+#include "tools/report/html.h"
+#include "tools/report/plots.h"
+
+namespace sepia::report {
+
+/// How a training run ended; decides the colour and the first words of the verdict.
+enum class Outcome { kLearned, kOverfitted, kNotLearned, kUnknown };
+
+/// Pictures of one split.
+struct SplitCounts {
+  std::string name;  ///< "train"
+  long long real = 0, fake = 0;
+  long long unreadable = 0;  ///< skipped because they could not be read
+};
+
+/// A picture with its file and label, to show what the data look like.
+struct SamplePicture {
+  Image picture;
+  std::string path;
+  int label = 0;  ///< 0 real, 1 fake
+};
+
+/// A picture and what the model said about it.
+struct ScoredPicture {
+  Image picture;
+  std::string path;
+  int label = 0;
+  double prob_fake = 0;
+};
+
+/// One row of the metrics table. A NaN value is shown as "n/a" with its reason.
+struct Metric {
+  std::string name;     ///< "AUC"
+  double value = 0;
+  bool percent = false;
+  std::string meaning;  ///< one short sentence for readers new to it
+  std::string reason;   ///< why there is no value
+  std::optional<std::array<double, 2>> interval;  ///< 95% confidence interval
+};
+
+/// Everything the page can show. All texts are plain; what is empty is left out.
+struct ReportData {
+  std::string title;  ///< name of the run
+  Outcome outcome = Outcome::kUnknown;
+  std::string verdict;             ///< the closing line of the training, one sentence
+  std::vector<std::string> notes;  ///< what a reader must know ("trained on toy data")
+  RunHistory history;
+  long long parameters = 0;
+  double seconds = std::numeric_limits<double>::quiet_NaN();  ///< of training
+  std::vector<SplitCounts> splits;
+  std::vector<SamplePicture> samples;
+  std::string eval_split;  ///< the split of everything below: "test"
+  std::vector<Metric> metrics;
+  std::optional<ScoreCurves> scores;
+  std::string scores_reason;  ///< why there are no curves ("test holds one class")
+  std::optional<Confusion> confusion;
+  double threshold = 0.5;  ///< of the confusion matrix and of hits and mistakes
+  std::vector<ReliabilityBin> reliability;
+  std::vector<ScoredPicture> surest_hits, worst_mistakes;
+  std::vector<LayerHealth> health;
+  std::vector<Setting> settings, environment;
+  std::vector<std::string> commands;  ///< what to type to get this run again
+  std::string version;                ///< of sepia
+};
+
+/// The whole page as one self-contained HTML document.
+std::string report_page(const ReportData& data);
+
+/// "1:2" for 700 and 1400, "1.002:1" for 552 and 551 (the smaller side is 1, four digits); "no fake" when a side is empty.
+std::string proportion_text(long long fake, long long real);
+
+/// Indices of the pictures that the model was most right (or most wrong) about, surest first; ties keep the order of the list.
+/// At most `count`. Probabilities are those of fake; labels 0 real, 1 fake.
+std::vector<std::size_t> surest_hits(const std::vector<int>& labels, const std::vector<double>& prob_fake, std::size_t count, double threshold = 0.5);
+std::vector<std::size_t> worst_mistakes(const std::vector<int>& labels, const std::vector<double>& prob_fake, std::size_t count, double threshold = 0.5);
+
+}  // namespace sepia::report
