@@ -4,7 +4,6 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 jobs=$(nproc)
-export OMP_WAIT_POLICY=passive  # tests run side by side: a thread that spins while it waits takes the processor from another test
 begin=$SECONDS
 
 stage() {  # stage NAME COMMAND...: runs it and says how long it took

@@ -89,6 +89,20 @@ TEST(Doctor, ShowsTheLimitOnInstructions) {
   expect_failure(run_sepia({"doctor"}, "", {"SEPIA_MAX_ISA=mmx"}), 2, "SEPIA_MAX_ISA");
 }
 
+TEST(Doctor, VerifiesEveryKernelWithEachInstructionSet) {
+  for (const char* isa : {"avx2", "avx512"}) {
+    const CommandResult result = run_sepia({"doctor", "--verify", "--json"}, "", {std::string("SEPIA_MAX_ISA=") + isa});
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    const auto json = nlohmann::json::parse(result.out).at("verify");
+    EXPECT_GT(json.at("cases").get<int>(), 100);
+    EXPECT_EQ(json.at("cases"), json.at("passed"));
+  }
+}
+
+TEST(Doctor, RefusesADeviceThatIsNotThere) {
+  expect_failure(run_sepia({"doctor", "--device", "cuda"}), 2, "--device cuda: this sepia was built without CUDA; use --device cpu");
+}
+
 TEST(Doctor, WritesJson) {
   const CommandResult machines = run_sepia({"doctor", "--json"});
   EXPECT_EQ(machines.exit_code, 0);

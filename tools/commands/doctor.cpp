@@ -20,15 +20,21 @@
 
 #include "engine/base/parallel_for.h"
 #include "engine/base/version.h"
+#include "kernels/backend.h"
 #include "kernels/cpu/isa.h"
+#include "tools/cli/errors.h"
 #include "tools/cli/json.h"
+#include "tools/cli/options.h"
 #include "tools/commands/commands.h"
+#include "tools/verify/verify.h"
 
 namespace sepia::cli {
 namespace {
 
 struct DoctorOptions {
   bool json = false;
+  bool verify = false;
+  DeviceOptions device;
 };
 
 struct Cpu {
@@ -145,7 +151,7 @@ void print_for_people(const Report& report) {
              report.max_isa.empty() ? "" : " (limited by SEPIA_MAX_ISA=" + report.max_isa + ")");
 }
 
-void print_for_machines(const Report& report) {
+nlohmann::ordered_json json_of(const Report& report) {
   nlohmann::ordered_json libraries;
   for (const auto& [name, number] : report.libraries) libraries[name] = number;
   nlohmann::ordered_json json = {
@@ -165,13 +171,36 @@ void print_for_machines(const Report& report) {
       {"precisions", {"fp32"}},
   };
   json["max_isa"] = report.max_isa.empty() ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(report.max_isa);
-  print_json(json);
+  return json;
+}
+
+/// Runs every operation's cases; the exit code says whether all agreed.
+int verify(bool to_json, nlohmann::ordered_json& json) {
+  int cases = 0;
+  int passed = 0;
+  nlohmann::ordered_json rows = nlohmann::ordered_json::array();
+  for (const tools::Verification& one : tools::verify_backend(kernels::cpu_backend())) {
+    cases += one.cases;
+    passed += one.passed;
+    nlohmann::ordered_json fault = nullptr;
+    if (!one.first_fault.empty()) fault = one.first_fault;
+    rows.push_back({{"op", one.op}, {"cases", one.cases}, {"passed", one.passed}, {"first_fault", fault}});
+    if (!to_json) fmt::print("{:<18} {:>3} of {:>3}\n", one.op, one.passed, one.cases);
+    if (!one.first_fault.empty()) print_error(one.op + " differs from the reference: " + one.first_fault);
+  }
+  if (!to_json) fmt::print("{} of {} cases agree with the reference kernels\n", passed, cases);
+  json["verify"] = {{"cases", cases}, {"passed", passed}, {"ops", rows}};
+  return passed == cases ? 0 : 1;
 }
 
 int run_doctor(const DoctorOptions& options) {
+  use_device(options.device);
   const Report report = examine();
-  options.json ? print_for_machines(report) : print_for_people(report);
-  return 0;
+  nlohmann::ordered_json json = json_of(report);
+  if (!options.json) print_for_people(report);
+  const int exit_code = options.verify ? verify(options.json, json) : 0;
+  if (options.json) print_json(json);
+  return exit_code;
 }
 
 }  // namespace
@@ -180,8 +209,12 @@ void add_doctor_command(CLI::App& app, Session& session) {
   const auto options = std::make_shared<DoctorOptions>();
   CLI::App& command = session.add_command(app, "doctor", "Say what this machine offers and which backend will run",
                                           "sepia doctor\n"
-                                          "sepia doctor --json");
-  command.add_flag("--json", options->json, "Write the result for machines (JSON) to stdout");
+                                          "sepia doctor --json\n"
+                                          "sepia doctor --verify                       # every kernel against the textbook one\n"
+                                          "SEPIA_MAX_ISA=avx2 sepia doctor --verify    # the same as an older processor would run it");
+  command.add_flag("--verify", options->verify, "Run every operation's cases and compare with the reference kernels");
+  add_device_options(command, options->device);
+  add_json_option(command, options->json);
   session.set_action(command, [options] { return run_doctor(*options); });
 }
 
