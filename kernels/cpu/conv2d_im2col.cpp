@@ -88,9 +88,9 @@ void conv2d_forward_im2col(const Conv2dForward<float>& args) {
   parallel_for(bands.total(), [&](std::int64_t index) {
     const Band band(bands, index);
     float* y = args.y + band.first_position * filters;
-    if (args.bias) fill_rows({band.positions, filters, filters}, args.bias, y);
     gemm({.m = band.positions, .n = filters, .k = bands.taps(), .a = gather_columns(bands, band, args.prologue, args.x), .lda = bands.taps(),
-          .b = args.weight, .ldb = bands.taps(), .transpose_b = true, .beta = args.bias ? 1.0F : 0.0F, .c = y, .ldc = filters});
+          .b = args.weight, .ldb = bands.taps(), .transpose_b = true, .c = y, .ldc = filters});
+    if (args.bias) add_bias({band.positions, filters, filters}, args.bias, y);
   });
 }
 

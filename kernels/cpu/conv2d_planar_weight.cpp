@@ -146,7 +146,8 @@ void conv2d_backward_weight_planar(const Conv2dBackwardWeight<float>& args) {
   const PlanarConv conv{s.batch,        s.height,   s.width,    s.in_channels, s.out_height(), s.out_width(),
                         s.out_channels, s.kernel_h, s.kernel_w, s.stride,      s.padding,      s.padding};
   constexpr std::int64_t kSlack = 2 * 16;
-  constexpr std::int64_t kPositionsPerBand = 2048;  // three planes of grad_y and one of x stay in the first-level cache
+  constexpr std::int64_t kPositionsPerBand = 8192;  // planes stay in the second-level cache
+  constexpr std::int64_t kPositionsPerDot = 2048;   // three of grad_y and one of x stay in the first-level cache
   const PlanarBands bands(conv, kPositionsPerBand);
   const PlaneLayout layout(conv, bands.rows, kSlack);
   const std::int64_t weights = conv.out_channels * conv.taps(), biases = args.grad_bias ? conv.out_channels : 0;
@@ -165,11 +166,14 @@ void conv2d_backward_weight_planar(const Conv2dBackwardWeight<float>& args) {
       const std::int64_t rows = std::min(bands.rows, conv.out_height - first), positions = layout.positions(rows, conv.out_width);
       load_input_planes(conv, layout, args.prologue, args.x + n * in_picture, first, rows, input);
       load_output_planes(conv, layout, args.grad_y + n * out_picture, first, rows, grad_y);
-      for (std::int64_t c = 0; c < conv.in_channels; ++c) {
-        for (std::int64_t r = 0; r < conv.kernel_h; ++r) {
-          for (std::int64_t t = 0; t < conv.kernel_w; ++t) distances[t] = layout.tap(c, r, t);
-          HWY_DYNAMIC_DISPATCH(RunPlanarDots)({grad_y, layout.out_plane, conv.out_channels, input, distances, conv.kernel_w, positions,
-                                               partial + r * conv.kernel_w * conv.in_channels + c, conv.taps(), conv.in_channels});
+      for (std::int64_t start = 0; start < positions; start += kPositionsPerDot) {
+        for (std::int64_t c = 0; c < conv.in_channels; ++c) {
+          for (std::int64_t r = 0; r < conv.kernel_h; ++r) {
+            for (std::int64_t t = 0; t < conv.kernel_w; ++t) distances[t] = layout.tap(c, r, t);
+            HWY_DYNAMIC_DISPATCH(RunPlanarDots)({grad_y + start, layout.out_plane, conv.out_channels, input + start, distances, conv.kernel_w,
+                                                 std::min(kPositionsPerDot, positions - start),
+                                                 partial + r * conv.kernel_w * conv.in_channels + c, conv.taps(), conv.in_channels});
+          }
         }
       }
       if (args.grad_bias) HWY_DYNAMIC_DISPATCH(SumPlanes)(grad_y, layout.out_plane, conv.out_channels, positions, partial + weights);

@@ -12,6 +12,7 @@
 #include "kernels/cpu/partials.h"
 #include "kernels/cpu/rows.h"
 #include "kernels/cpu/scratch.h"
+#include "kernels/cpu/transpose.h"
 
 namespace sepia::kernels::cpu {
 namespace {
@@ -51,25 +52,30 @@ const float* activated_panel(const LinearShape& shape, const Prologue<float>& pr
 
 void linear_forward(const LaunchContext&, const LinearForward<float>& args) {
   const LinearShape& s = args.shape;
-  const auto product = [&](const float* x, std::int64_t first_row, std::int64_t rows, std::int64_t first_column, std::int64_t columns) {
-    float* y = args.y + first_row * s.out_features + first_column;
-    if (args.bias) fill_rows({rows, columns, s.out_features}, args.bias + first_column, y);
-    gemm({.m = rows, .n = columns, .k = s.in_features, .a = x, .lda = s.in_features, .b = args.weight + first_column * s.in_features,
-          .ldb = s.in_features, .transpose_b = true, .beta = args.bias ? 1.0F : 0.0F, .c = y, .ldc = s.out_features});
-  };
+  const std::int64_t in = s.in_features, out = s.out_features;
   if (s.rows <= kFewRows) {
+    // y^T = W x^T: the long rows of W are the left operand, which oneDNN reads twice as fast as the right one.
     const float* x = activated(s, args.prologue, args.x);
-    const std::int64_t width = block_columns(s.out_features, 64);
-    parallel_for(pieces_of(s.out_features, width), [&](std::int64_t block) {
-      product(x, 0, s.rows, block * width, std::min(width, s.out_features - block * width));
+    const std::int64_t width = block_columns(out, 128);
+    parallel_for(pieces_of(out, width), [&](std::int64_t block) {
+      const std::int64_t first = block * width, columns = std::min(width, out - first);
+      float* transposed = scratch(Scratch::kOutput, columns * s.rows);
+      gemm({.m = columns, .n = s.rows, .k = in, .a = args.weight + first * in, .lda = in, .b = x, .ldb = in, .transpose_b = true,
+            .c = transposed, .ldc = s.rows});
+      transpose(columns, s.rows, transposed, s.rows, args.y + first, out);
+      if (args.bias) add_bias({s.rows, columns, out}, args.bias + first, args.y + first);
     });
     return;
   }
+  float* weight = scratch(Scratch::kWeights, in * out);
+  transpose_parallel(out, in, args.weight, in, weight, out);
   const std::int64_t panel = panel_rows(s);
   parallel_for(pieces_of(s.rows, panel), [&](std::int64_t piece) {
-    const std::int64_t first = piece * panel;
-    const std::int64_t rows = std::min(panel, s.rows - first);
-    product(activated_panel(s, args.prologue, args.x, first, rows), first, rows, 0, s.out_features);
+    const std::int64_t first = piece * panel, rows = std::min(panel, s.rows - first);
+    float* y = args.y + first * out;
+    gemm({.m = rows, .n = out, .k = in, .a = activated_panel(s, args.prologue, args.x, first, rows), .lda = in, .b = weight, .ldb = out,
+          .c = y, .ldc = out});
+    if (args.bias) add_bias({rows, out, out}, args.bias, y);
   });
 }
 

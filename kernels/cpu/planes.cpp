@@ -5,20 +5,12 @@
 #include "engine/base/parallel_for.h"
 #include "kernels/cpu/rows.h"
 #include "kernels/cpu/scratch.h"
+#include "kernels/cpu/transpose.h"
 
 namespace sepia::kernels::cpu {
 namespace {
 
 std::int64_t round_up(std::int64_t value, std::int64_t to) { return pieces_of(value, to) * to; }
-
-// out[c * plane + i] = row[i * step + c] for i in [0, count).
-void split_channels(const float* row, std::int64_t count, std::int64_t step, std::int64_t channels, std::int64_t plane, float* out) {
-  for (std::int64_t c = 0; c < channels; ++c) {
-    const float* from = row + c;
-    float* to = out + c * plane;
-    for (std::int64_t i = 0; i < count; ++i) to[i] = from[i * step];
-  }
-}
 
 }  // namespace
 
@@ -58,7 +50,7 @@ void load_input_planes(const PlanarConv& conv, const PlaneLayout& layout, const 
         if (end < layout.pitch) std::fill(to + c * channel_plane + std::max(end, begin), to + c * channel_plane + layout.pitch, 0.0F);
       }
       if (end > begin) {
-        split_channels(row + (begin * stride + phase - conv.pad_w) * channels, end - begin, stride * channels, channels, channel_plane, to + begin);
+        transpose(end - begin, channels, row + (begin * stride + phase - conv.pad_w) * channels, stride * channels, to + begin, channel_plane);
       }
     }
   }
@@ -78,7 +70,7 @@ void load_output_planes(const PlanarConv& conv, const PlaneLayout& layout, const
   const std::int64_t channels = conv.out_channels;
   for (std::int64_t p = 0; p < rows; ++p) {
     float* to = planes + p * layout.pitch;
-    split_channels(picture + (first + p) * conv.out_width * channels, conv.out_width, channels, channels, layout.out_plane, to);
+    transpose(conv.out_width, channels, picture + (first + p) * conv.out_width * channels, channels, to, layout.out_plane);
     for (std::int64_t k = 0; k < channels; ++k) {
       std::fill(to + k * layout.out_plane + conv.out_width, to + k * layout.out_plane + layout.pitch, 0.0F);
     }
@@ -91,11 +83,7 @@ void load_output_planes(const PlanarConv& conv, const PlaneLayout& layout, const
 void store_output_planes(const PlanarConv& conv, const PlaneLayout& layout, const float* planes, std::int64_t rows, float* y) {
   const std::int64_t channels = conv.out_channels;
   for (std::int64_t p = 0; p < rows; ++p) {
-    const float* from = planes + p * layout.pitch;
-    float* to = y + p * conv.out_width * channels;
-    for (std::int64_t q = 0; q < conv.out_width; ++q) {
-      for (std::int64_t k = 0; k < channels; ++k) to[q * channels + k] = from[k * layout.out_plane + q];
-    }
+    transpose(channels, conv.out_width, planes + p * layout.pitch, layout.out_plane, y + p * conv.out_width * channels, channels);
   }
 }
 

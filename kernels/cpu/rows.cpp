@@ -91,6 +91,17 @@ void AddRow(bool add, std::int64_t count, const float* x, float* out) {
       });
 }
 
+void AddBias(std::int64_t rows, std::int64_t channels, std::int64_t pitch, const float* bias, float* y) {
+  const D d;
+  for (std::int64_t m = 0; m < rows; ++m, y += pitch) {
+    for_vectors(
+        channels, [&](std::int64_t c) { hn::StoreU(hn::Add(hn::LoadU(d, y + c), hn::LoadU(d, bias + c)), d, y + c); },
+        [&](std::int64_t c, auto mask) {
+          hn::BlendedStore(hn::Add(hn::MaskedLoad(mask, d, y + c), hn::MaskedLoad(mask, d, bias + c)), mask, d, y + c);
+        });
+  }
+}
+
 // kVectors vectors of channels at once: their sums are independent, which hides the latency of the additions.
 template <int kVectors>
 HWY_INLINE void ColumnSumsOf(std::int64_t rows, std::int64_t pitch, const float* g, float* sums) {
@@ -142,6 +153,7 @@ namespace sepia::kernels::cpu {
 HWY_EXPORT(ActivateRow);
 HWY_EXPORT(MaskRow);
 HWY_EXPORT(AddRow);
+HWY_EXPORT(AddBias);
 HWY_EXPORT(ColumnSums);
 HWY_EXPORT(SumPartials);
 
@@ -217,8 +229,8 @@ void mask_rows(const Prologue<float>& prologue, const Rows& rows, const float* x
   });
 }
 
-void fill_rows(const Rows& rows, const float* bias, float* y) {
-  for (std::int64_t m = 0; m < rows.count; ++m) std::copy_n(bias, rows.channels, y + m * rows.pitch);
+void add_bias(const Rows& rows, const float* bias, float* y) {
+  HWY_DYNAMIC_DISPATCH(AddBias)(rows.count, rows.channels, rows.pitch, bias, y);
 }
 
 void add_column_sums(const Rows& rows, const float* g, float* sums) {

@@ -33,8 +33,8 @@ void activate_rows(const Prologue<float>& prologue, const Rows& rows, const floa
 void mask_rows(const Prologue<float>& prologue, const Rows& rows, const float* x, const float* grad, std::int64_t grad_pitch, float* out,
                Accumulate accumulate);
 
-/// y[m, c] = bias[c].
-void fill_rows(const Rows& rows, const float* bias, float* y);
+/// y[m, c] += bias[c].
+void add_bias(const Rows& rows, const float* bias, float* y);
 
 /// sums[c] += sum over m of g[m, c], rows in order.
 void add_column_sums(const Rows& rows, const float* g, float* sums);
