@@ -1,6 +1,7 @@
 // MODEL on the command line: an architecture's name, a .safetensors file or a run folder.
 #pragma once
 
+#include <CLI/CLI.hpp>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -12,12 +13,18 @@
 
 namespace sepia::cli {
 
+inline constexpr const char* kModelHelp = "A network's name, a .safetensors file or a run folder (its best.safetensors)";
+
+/// --arch NAME, for weights that do not say which network they are for.
+CLI::Option* add_arch_option(CLI::App& app, std::string& architecture);
+
 struct ModelArgumentOptions {
   std::string architecture{};    ///< --arch, for files that do not say what they are
   Device device = kCpuDevice;
   DType dtype = DType::kF32;
   std::uint64_t seed = 0;        ///< first weights when only an architecture is named
   std::int64_t image_size = 0;   ///< 0: what the file says, or 256
+  std::int64_t classes = 0;      ///< 0: what the file says, or 2
   bool needs_weights = true;     ///< an architecture alone is an error
 };
 
@@ -37,8 +44,8 @@ inline constexpr const char* kTrainedOnKey = "sepia.trained_on";
 /// Key with the fingerprint of the training split.
 inline constexpr const char* kFingerprintKey = "sepia.train_fingerprint";
 
-/// kPath when there is no such file or folder, kData when it is not what it must be (a .pth gets the command to convert it),
-/// kUsage for an unknown name.
+/// kPath when there is no such file or folder, kData when it is not what it must be or belongs to another network than --arch says,
+/// kUsage for an unknown name where a name would do.
 LoadedModel load_model(const std::string& argument, const ModelArgumentOptions& options);
 
 }  // namespace sepia::cli
