@@ -68,7 +68,7 @@ void lerp_vector(const Lerp<float>& a) {
 void sum_of_squares_vector(const SumOfSquares<float>& a) {
   constexpr hn::ScalableTag<double> doubles;
   constexpr hn::Rebind<float, hn::ScalableTag<double>> half_floats;
-  constexpr std::int64_t kHalf = kLanes / 2;
+  constexpr auto kHalf = static_cast<std::int64_t>(hn::MaxLanes(doubles));
   const std::int64_t pieces = pieces_of(a.count, kPieceFloats);
   auto* partial = reinterpret_cast<double*>(scratch(Scratch::kPartials, 2 * pieces));
   parallel_for(pieces, [&](std::int64_t piece) HWY_ATTR {

@@ -19,6 +19,7 @@
 #define SEPIA_KERNELS_CPU_VECTOR_INL_H_
 #endif
 
+#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
 #include <algorithm>
