@@ -3,6 +3,7 @@
 namespace sepia::cli {
 
 void add_all_commands(CLI::App& app, Session& session) {
+  add_train_command(app, session);
   add_summary_command(app, session);
   add_gradcheck_command(app, session);
   add_doctor_command(app, session);

@@ -9,6 +9,7 @@ namespace sepia::cli {
 void add_doctor_command(CLI::App& app, Session& session);
 void add_gradcheck_command(CLI::App& app, Session& session);
 void add_summary_command(CLI::App& app, Session& session);
+void add_train_command(CLI::App& app, Session& session);
 
 void add_all_commands(CLI::App& app, Session& session);
 

@@ -1,0 +1,111 @@
+// sepia train: a detector from pictures, with everything a run folder keeps.
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "data/toy.h"
+#include "engine/base/error.h"
+#include "engine/base/file.h"
+#include "engine/base/parallel_for.h"
+#include "engine/base/version.h"
+#include "engine/train/trainer.h"
+#include "models/model.h"
+#include "tools/cli/json.h"
+#include "tools/cli/model_argument.h"
+#include "tools/cli/options.h"
+#include "tools/cli/output_folder.h"
+#include "tools/cli/progress.h"
+#include "tools/cli/signals.h"
+#include "tools/commands/commands.h"
+#include "tools/commands/train_options.h"
+#include "tools/commands/train_run.h"
+
+namespace sepia::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::uint64_t kMaxConfigBytes = 1 << 20;
+
+std::string text_of(const fs::path& path) {
+  const std::vector<std::byte> bytes = read_file(path, kMaxConfigBytes);
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+/// The settings of the run in `folder`, with what was given on this command line on top; a difference that matters is an error.
+train::TrainConfig resumed_config(const fs::path& folder, const Session& session) {
+  const fs::path path = train::RunFolder{folder}.config();
+  SEPIA_CHECK_KIND(fs::exists(path), ErrorKind::kPath, path.string(), ": no such file; --resume takes the folder of a run");
+  const auto whole = nlohmann::ordered_json::parse(text_of(path), nullptr, false);
+  SEPIA_CHECK_KIND(whole.is_object() && whole.contains("config"), ErrorKind::kData, path.string(), ": not the settings of a run");
+  const train::TrainConfig stored = train::config_from_json(whole["config"].dump(), path.string());
+
+  // The same command line read once more, this time on top of the stored settings.
+  TrainOptions asked{.config = stored};
+  asked.image_size = static_cast<int>(stored.image_size);
+  asked.device = {.device = stored.device, .precision = stored.precision, .threads = stored.threads};
+  CLI::App again("sepia train");
+  std::string architecture = stored.model;
+  again.add_option("ARCH", architecture);
+  add_train_options(again, asked);
+  std::vector<std::string> words(session.arguments().begin() + 2, session.arguments().end());
+  again.parse(std::vector<std::string>(words.rbegin(), words.rend()));
+  asked.config.model = architecture;
+  apply_words(asked);
+  asked.config.device = use_device(asked.device);
+  asked.config.precision = asked.device.precision;
+  asked.config.threads = asked.device.threads;
+  if (const auto conflict = train::resume_conflict(stored, asked.config)) {
+    fail(ErrorKind::kUsage, "--resume ", folder.string(), ": the run has ", conflict->key, " = ", conflict->ours, ", this command asks for ",
+         conflict->theirs, "; leave the option out, or start a new run");
+  }
+  return asked.config;
+}
+
+int run_train(const std::string& architecture, TrainOptions& options, const Session& session) {
+  const bool resume = !options.resume.empty();
+  fs::path out = options.out;
+  train::TrainConfig config;
+  if (resume) {
+    SEPIA_CHECK(options.out.empty() || fs::weakly_canonical(options.out) == fs::weakly_canonical(options.resume),
+                "--resume goes on in the run's own folder; leave --out away");
+    out = options.resume;
+    config = resumed_config(out, session);
+  } else {
+    SEPIA_CHECK(!architecture.empty(), "which network? give its name: sepia train edgenet --data FOLDER --out RUN");
+    SEPIA_CHECK(!options.config.data.empty(), "--data is required: the folder that holds train/real and train/fake");
+    SEPIA_CHECK(!options.out.empty(), "--out is required: the new folder for the run");
+    options.config.model = architecture;
+    models::default_spec(architecture);  // an unknown name is said before anything else happens
+    apply_words(options);
+    config = options.config;
+    config.device = use_device(options.device);
+    config.precision = options.device.precision;
+    config.threads = options.device.threads;
+    claim_output_folder(out, options.overwrite, run_files());
+  }
+  set_num_threads(config.threads);
+
+  const GracefulStop graceful;
+  const TrainResult result = run_training(config, out, {.resume = resume, .command = session.arguments()});
+  if (options.json) print_json(result_json(result, out));
+  return result.outcome.interrupted ? stop_exit_code() : 0;
+}
+
+}  // namespace
+
+void add_train_command(CLI::App& app, Session& session) {
+  CLI::App& command = session.add_command(app, "train", "Train a detector by the document's protocol and keep everything about it in a run folder.",
+                                          "sepia train edgenet --data faces --out runs/edge --epochs 40\n"
+                                          "sepia train simplenet --data faces --out runs/simple   # the document's settings\n"
+                                          "sepia train --resume runs/edge                         # after Ctrl-C, a crash or a power cut");
+  const auto architecture = std::make_shared<std::string>();
+  const auto options = std::make_shared<TrainOptions>();
+  command.add_option("ARCH", *architecture, "Network: simplenet or edgenet");
+  add_train_options(command, *options);
+  session.set_action(command, [architecture, options, &session] { return run_train(*architecture, *options, session); });
+}
+
+}  // namespace sepia::cli

@@ -1,0 +1,98 @@
+#include "tools/commands/train_options.h"
+
+#include <algorithm>
+#include <sstream>
+
+#include "engine/base/error.h"
+#include "models/model.h"
+#include "tools/cli/numbers.h"
+
+namespace sepia::cli {
+namespace {
+
+constexpr RealRange kBelowOne{.low = 0.0, .high = 1.0, .high_open = true};
+
+std::vector<double> comma_separated(const std::string& option, const std::string& text, const RealRange& range) {
+  std::vector<double> values;
+  std::stringstream parts(text);
+  for (std::string part; std::getline(parts, part, ',');) values.push_back(parse_real(option, part, range));
+  return values;
+}
+
+// "document", or six numbers R,G,B/R,G,B: mean and standard deviation of pixels scaled to [0, 1].
+ops::Normalisation normalisation_of(const std::string& text, const std::string& model) {
+  if (text == "document") return ops::Normalisation{};
+  if (text == "model") return models::default_spec(model).normalisation;
+  const std::size_t slash = text.find('/');
+  SEPIA_CHECK(slash != std::string::npos, "--normalise must be document, model or R,G,B/R,G,B (mean/std); got '", text, "'");
+  const std::vector<double> mean = comma_separated("--normalise", text.substr(0, slash), RealRange{});
+  const std::vector<double> std = comma_separated("--normalise", text.substr(slash + 1), kPositive);
+  SEPIA_CHECK(mean.size() == 3 && std.size() == 3, "--normalise needs three means and three standard deviations; got '", text, "'");
+  ops::Normalisation normalisation;
+  std::ranges::copy(mean, normalisation.mean.begin());
+  std::ranges::copy(std, normalisation.std.begin());
+  return normalisation;
+}
+
+void add_protocol_options(CLI::App& command, TrainOptions& options) {
+  train::TrainConfig& c = options.config;
+  add_whole(command, "--epochs", c.epochs, 1, 1'000'000, "Passes over the training pictures");
+  add_whole(command, "-b,--batch-size", c.batch_size, 1, 65536, "Pictures per batch");
+  add_whole(command, "--accumulate", c.accumulate, 1, 65536, "Batches whose gradients are summed before a step");
+  add_seed_option(command, c.seed);
+  command.add_option("--augment", c.augment, "Changes to training pictures: document (random crop, flip) or none")->check(CLI::IsMember({"document", "none"}));
+  command.add_option("--normalise", options.normalise, "Scaling of the input: document, model, or R,G,B/R,G,B (mean/std)");
+  command.add_option("--select", options.select, "What makes an epoch the best: val_acc, val_auc or val_loss");
+  add_whole(command, "--patience", c.patience, 0, 1'000'000, "Stop after so many epochs without a better one; 0: never");
+  command.add_option("--bad-images", options.bad_images, "Pictures that cannot be read: fail (list them and stop) or skip");
+}
+
+void add_optimizer_options(CLI::App& command, TrainOptions& options) {
+  train::TrainConfig& c = options.config;
+  command.add_option("--opt", options.opt, "Optimiser: adam, adamw or sgd");
+  add_real(command, "--lr", c.optimizer.lr, kPositive, "Learning rate");
+  add_real(command, "--weight-decay", c.optimizer.weight_decay, kNotNegative, "Weight decay (decoupled with adamw)");
+  add_real(command, "--momentum", c.optimizer.momentum, kBelowOne, "Momentum of sgd");
+  command.add_flag("--nesterov", c.optimizer.nesterov, "Nesterov momentum with sgd");
+  command.add_option("--sched", options.sched, "Learning-rate schedule: constant, cosine or onecycle");
+  add_real(command, "--warmup-epochs", c.schedule.warmup_epochs, kNotNegative, "Epochs of linear warm-up");
+  add_real(command, "--clip-grad", c.clip_grad, kNotNegative, "Largest gradient norm; 0: no clipping");
+  add_real(command, "--model-ema-decay", c.ema_decay, kBelowOne, "Decay of the weight average that is evaluated and saved; 0: none");
+  add_real(command, "--smoothing", c.smoothing, kBelowOne, "Label smoothing");
+  command.add_option("--class-weights", options.class_weights, "Loss weights: REAL,FAKE or balanced");
+}
+
+}  // namespace
+
+void add_train_options(CLI::App& command, TrainOptions& options) {
+  train::TrainConfig& c = options.config;
+  command.add_option("--data", c.data, "Data set: FOLDER/{train,val,test}/{real,fake}/*")->type_name("FOLDER");
+  command.add_option("--out", options.out, "New folder for the run")->type_name("FOLDER");
+  command.add_flag("--overwrite", options.overwrite, "Write into --out although it holds files");
+  command.add_option("--resume", options.resume, "Go on with the run in this folder; needs nothing else")->type_name("RUN");
+  add_image_size_option(command, options.image_size, 8);
+  add_protocol_options(command, options);
+  add_optimizer_options(command, options);
+  add_whole(command, "--checkpoint-every", c.checkpoint_every, 0, 1'000'000'000, "Steps between checkpoints besides the one after every epoch; 0: none");
+  add_workers_option(command, c.workers);
+  add_device_options(command, options.device);
+  add_json_option(command, options.json);
+}
+
+void apply_words(TrainOptions& options) {
+  train::TrainConfig& c = options.config;
+  if (!options.opt.empty()) c.optimizer.algorithm = optim::algorithm_from_name(options.opt);
+  if (!options.sched.empty()) c.schedule.kind = optim::schedule_from_name(options.sched);
+  if (!options.select.empty()) c.select = train::select_from_name(options.select);
+  if (!options.bad_images.empty()) c.bad_images = train::bad_images_from_name(options.bad_images);
+  if (!options.normalise.empty()) c.normalisation = normalisation_of(options.normalise, c.model);
+  if (options.class_weights == "balanced") {
+    c.balance_classes = true;
+  } else if (!options.class_weights.empty()) {
+    c.class_weights = comma_separated("--class-weights", options.class_weights, kPositive);
+    SEPIA_CHECK(c.class_weights.size() == 2, "--class-weights must be REAL,FAKE or balanced; got '", options.class_weights, "'");
+  }
+  c.image_size = options.image_size;
+}
+
+}  // namespace sepia::cli

@@ -1,0 +1,35 @@
+// The options of `sepia train`, written into a TrainConfig.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "engine/train/config.h"
+#include "tools/cli/options.h"
+
+namespace sepia::cli {
+
+/// A command line of `sepia train`. Options that are not given leave `config` as it is, which is how a resumed run takes its
+/// settings from its folder and a new one from the defaults.
+struct TrainOptions {
+  train::TrainConfig config;
+  DeviceOptions device{};
+  std::filesystem::path out{};
+  std::filesystem::path resume{};
+  bool overwrite = false;
+  bool json = false;
+  int image_size = 256;
+
+  // Given as words, turned into settings by apply_words().
+  std::string opt{}, sched{}, select{}, bad_images{}, class_weights{}, normalise{};
+};
+
+/// Adds every option, bound to `options`.
+void add_train_options(CLI::App& command, TrainOptions& options);
+
+/// Turns the words into settings. Throws kUsage naming the option and what it takes.
+void apply_words(TrainOptions& options);
+
+}  // namespace sepia::cli

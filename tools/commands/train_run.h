@@ -1,0 +1,35 @@
+// One training run as `sepia train` and `sepia demo` do it: settings on disk, pictures checked, progress shown, report drawn.
+#pragma once
+
+#include <filesystem>
+#include <initializer_list>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/train/trainer.h"
+
+namespace sepia::cli {
+
+struct TrainRunOptions {
+  bool resume = false;
+  std::vector<std::string> command{};  ///< as typed, for "how to reproduce"
+};
+
+struct TrainResult {
+  train::TrainConfig config;
+  train::TrainOutcome outcome;
+  double seconds = 0;
+};
+
+/// The names of everything a run writes into its folder: what --overwrite removes first.
+std::initializer_list<std::string_view> run_files();
+
+/// Trains and fills `out` (which exists): config.json first, then what the trainer writes, at the end plots and report.html.
+TrainResult run_training(const train::TrainConfig& config, const std::filesystem::path& out, const TrainRunOptions& options);
+
+/// What --json prints: {"run","model","epochs","best_epoch","verdict","interrupted","seconds","evaluated_split","auc","accuracy"}.
+nlohmann::ordered_json result_json(const TrainResult& result, const std::filesystem::path& out);
+
+}  // namespace sepia::cli
