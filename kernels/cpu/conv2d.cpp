@@ -15,10 +15,14 @@ LinearShape as_rows(const Conv2dShape& s) { return {s.batch * s.height * s.width
 // Few channels leave vectors of channels empty and matrix products thin; then vectors run along the width.
 bool few_channels(const Conv2dShape& s) { return s.in_channels <= 24 && s.out_channels <= 32; }
 
+// Few inputs, whole vectors of outputs.
+bool direct(const Conv2dShape& s) { return s.out_channels % 32 == 0 && s.kernel_h * s.kernel_w * s.in_channels <= 288; }
+
 }  // namespace
 
 void conv2d_forward(const LaunchContext& context, const Conv2dForward<float>& args) {
   if (pointwise(args.shape)) return linear_forward(context, {as_rows(args.shape), args.x, args.prologue, args.weight, args.bias, args.y});
+  if (direct(args.shape)) return conv2d_forward_direct(args);
   if (few_channels(args.shape)) return conv2d_forward_planar(args);
   conv2d_forward_im2col(args);
 }
@@ -38,6 +42,7 @@ void conv2d_backward_weight(const LaunchContext& context, const Conv2dBackwardWe
     return linear_backward_weight(context, {as_rows(args.shape), args.x, args.prologue, args.grad_y, args.grad_weight, args.grad_bias,
                                             args.accumulate});
   }
+  if (direct(args.shape)) return conv2d_backward_weight_direct(args);
   if (few_channels(args.shape)) return conv2d_backward_weight_planar(args);
   conv2d_backward_weight_im2col(args);
 }

@@ -1,4 +1,4 @@
-// The two ways in which the CPU computes dense convolutions; conv2d.cpp chooses by shape alone.
+// The three ways in which the CPU computes dense convolutions; conv2d.cpp chooses by shape alone.
 #pragma once
 
 #include "kernels/conv2d.h"
@@ -16,5 +16,9 @@ void conv2d_backward_weight_im2col(const Conv2dBackwardWeight<float>& args);
 void conv2d_forward_planar(const Conv2dForward<float>& args);
 void conv2d_backward_input_planar(const Conv2dBackwardInput<float>& args);
 void conv2d_backward_weight_planar(const Conv2dBackwardWeight<float>& args);
+
+// Direct: vectors hold output channels, of which there must be a multiple of 32. Good for few input channels.
+void conv2d_forward_direct(const Conv2dForward<float>& args);
+void conv2d_backward_weight_direct(const Conv2dBackwardWeight<float>& args);
 
 }  // namespace sepia::kernels::cpu

@@ -17,7 +17,7 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/cpu/conv2d_planar_weight.cpp"
 #include <hwy/foreach_target.h>
-#include <hwy/highway.h>
+#include "kernels/cpu/register_hold-inl.h"
 
 #ifndef SEPIA_CONV2D_PLANAR_WEIGHT_ONCE
 #define SEPIA_CONV2D_PLANAR_WEIGHT_ONCE
@@ -48,16 +48,6 @@ using V = hn::Vec<D>;
 
 constexpr bool kManyRegisters = HWY_TARGET == HWY_AVX3;
 
-// Keeps a loaded vector in its register: left alone, the compiler loads it anew for each product that uses it, and the loads, most of
-// which cross a cache line, become the bound.
-HWY_INLINE void hold(V& v) {
-#if HWY_ARCH_X86 && (HWY_COMPILER_GCC || HWY_COMPILER_CLANG)
-  asm("" : "+v"(v.raw));
-#else
-  (void)v;
-#endif
-}
-
 template <int kBlock, int kShifts>
 HWY_NOINLINE void RunDots(const PlanarDots& t, std::int64_t k, std::int64_t s) {
   const D d;
@@ -79,7 +69,7 @@ HWY_NOINLINE void RunDots(const PlanarDots& t, std::int64_t k, std::int64_t s) {
 #pragma GCC unroll 8
     for (int i = 0; i < kShifts; ++i) {
       V x = hn::LoadU(d, input[i] + position);
-      hold(x);
+      hold(x);  // three products use it, and most shifted loads cross a cache line
 #pragma GCC unroll 8
       for (int b = 0; b < kBlock; ++b) sum[b][i] = hn::MulAdd(g[b], x, sum[b][i]);
     }

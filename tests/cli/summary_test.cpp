@@ -76,7 +76,9 @@ TEST(Summary, Differences) {
 TEST(Summary, RefusesWhatIsNotThere) {
   const CommandResult unknown = run_sepia({"summary", "resnet"});
   EXPECT_EQ(unknown.exit_code, 2);
-  EXPECT_THAT(unknown.err, HasSubstr("edgenet"));
+  EXPECT_THAT(unknown.err, HasSubstr("networks: simplenet, edgenet"));
+  EXPECT_THAT(run_sepia({"summary", "edgnet"}).err, HasSubstr("did you mean 'edgenet'?"));
+  EXPECT_EQ(run_sepia({"summary", "no/such/run"}).exit_code, 4);
   EXPECT_EQ(run_sepia({"summary", "simplenet", "--image-size", "40"}).exit_code, 2);
   EXPECT_EQ(run_sepia({"summary", "edgenet", "--classes", "-1"}).exit_code, 2);
   EXPECT_EQ(run_sepia({"summary"}).exit_code, 2);

@@ -177,7 +177,7 @@ TEST(SourceRules, NothingIsLeftUnfinished) {
 }
 
 TEST(SourceRules, EveryTopFolderExplainsItself) {
-  for (const char* folder : {"engine", "kernels", "models", "data", "tools", "tests", "bench", "docs"}) {
+  for (const char* folder : {"engine", "kernels", "models", "data", "tools", "tests", "bench", "docs", "examples"}) {
     EXPECT_TRUE(fs::exists(fs::path(SEPIA_SOURCE_DIR) / folder / "README.md")) << folder << "/README.md";
   }
 }

@@ -75,7 +75,7 @@ TEST(BatchNorm, GradientsMatchFiniteDifferences) {
 }
 
 TEST(BatchNorm, MatchesPyTorch) {
-  for (const auto& row : golden::load("ops").at("batch_norm")) {
+  for (const auto& row : op_goldens("batch_norm")) {
     const auto x = golden_shape(row, "x");
     const bool training = row.at("params").at("training");
     const double momentum = row.at("params").at("momentum");
@@ -137,7 +137,7 @@ Arrays run_fused(const nlohmann::json& row, const kernels::KernelTable<T>& table
 }
 
 TEST(BatchNorm, FusedIntoADepthwiseConvolutionMatchesPyTorch) {
-  for (const auto& row : golden::load("ops").at("bn_relu_depthwise")) {
+  for (const auto& row : op_goldens("bn_relu_depthwise")) {
     SCOPED_TRACE(row.at("name"));
     const Arrays expected = golden_arrays(row.at("outputs"), true, kRenames);
     for (const auto& [name, actual] : run_fused(row, reference())) expect_near(actual, expected.at(name), {1e-10, 1e-10}, name);

@@ -47,7 +47,7 @@ TEST(Conv2d, GradientsMatchFiniteDifferences) {
 }
 
 TEST(Conv2d, MatchesPyTorch) {
-  for (const auto& row : golden::load("ops").at("conv2d")) {
+  for (const auto& row : op_goldens("conv2d")) {
     const auto x = golden_shape(row, "x"), weight = golden_shape(row, "weight");
     const auto& params = row.at("params");
     const Conv2dCase op_case{row.at("name"),

@@ -49,7 +49,7 @@ TEST(CrossEntropy, NanIsNotLost) {
 }
 
 TEST(CrossEntropy, MatchesPyTorch) {
-  for (const auto& row : golden::load("ops").at("cross_entropy")) {
+  for (const auto& row : op_goldens("cross_entropy")) {
     const auto shape = golden_shape(row, "x");
     const CrossEntropyCase op_case{row.at("name"), shape[0], shape[1], row.at("inputs").contains("class_weights"),
                                    row.at("params").at("smoothing")};
@@ -60,7 +60,7 @@ TEST(CrossEntropy, MatchesPyTorch) {
 }
 
 TEST(Softmax, MatchesPyTorch) {
-  for (const auto& row : golden::load("ops").at("softmax")) {
+  for (const auto& row : op_goldens("softmax")) {
     const auto shape = golden_shape(row, "x");
     const SoftmaxCase op_case{row.at("name"), shape[0], shape[1]};
     expect_matches_golden(op_case, golden_arrays(row.at("inputs")), golden_arrays(row.at("outputs")), cpu_table());

@@ -142,7 +142,8 @@ TEST(CpuConv2d, HandComputed) {
 
 TEST(CpuConv2d, OddShapesEveryPrologue) {
   for (const Conv2dShape& shape : {Conv2dShape{2, 9, 7, 3, 5, 3, 3, 1, 1}, Conv2dShape{3, 11, 8, 24, 37, 3, 3, 2, 1},
-                                   Conv2dShape{2, 6, 5, 37, 6, 1, 1, 1, 0}, Conv2dShape{1, 5, 9, 1, 1, 5, 3, 2, 2}}) {
+                                   Conv2dShape{2, 6, 5, 37, 6, 1, 1, 1, 0}, Conv2dShape{1, 5, 9, 1, 1, 5, 3, 2, 2},
+                                   Conv2dShape{2, 9, 10, 5, 32, 3, 3, 2, 1}, Conv2dShape{2, 15, 17, 3, 64, 5, 3, 1, 1}}) {
     check_all_variants(check_conv2d, shape);
   }
 }

@@ -40,7 +40,7 @@ TEST(DepthwiseConv, GradientsMatchFiniteDifferences) {
 }
 
 TEST(DepthwiseConv, MatchesPyTorch) {
-  for (const auto& row : golden::load("ops").at("depthwise_conv")) {
+  for (const auto& row : op_goldens("depthwise_conv")) {
     const auto x = golden_shape(row, "x"), weight = golden_shape(row, "weight");
     const auto& params = row.at("params");
     const DepthwiseConvCase op_case{row.at("name"),

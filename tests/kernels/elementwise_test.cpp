@@ -41,14 +41,14 @@ TEST(AffineRelu, SpecialValuesGoThroughAsInPyTorch) {
 }
 
 TEST(AffineRelu, MatchesPyTorch) {
-  for (const auto& row : golden::load("ops").at("relu")) {
+  for (const auto& row : op_goldens("relu")) {
     const AffineReluCase op_case{row.at("name"), 1, golden_shape(row, "x")[0], PrologueKind::kRelu, kernels::Accumulate::kWrite};
     expect_matches_golden(op_case, golden_arrays(row.at("inputs")), golden_arrays(row.at("outputs")), cpu_table());
   }
 }
 
 TEST(Add, MatchesPyTorch) {
-  for (const auto& row : golden::load("ops").at("add")) {
+  for (const auto& row : op_goldens("add")) {
     const auto shape = golden_shape(row, "a");
     const AddCase op_case{row.at("name"), shape[0], shape[1], PrologueKind::kNone, PrologueKind::kNone};
     Arrays expected = golden_arrays(row.at("outputs"));

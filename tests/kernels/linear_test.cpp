@@ -37,7 +37,7 @@ TEST(Linear, GradientsMatchFiniteDifferences) {
 }
 
 TEST(Linear, MatchesPyTorch) {
-  for (const auto& row : golden::load("ops").at("linear")) {
+  for (const auto& row : op_goldens("linear")) {
     const auto weight = golden_shape(row, "weight");
     const LinearCase op_case{row.at("name"),
                              {golden_shape(row, "x")[0], weight[1], weight[0]},

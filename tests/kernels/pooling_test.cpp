@@ -62,7 +62,7 @@ TEST(MaxPool, AWindowOfMinusInfinityHasAWinnerInsideThePicture) {
 }
 
 TEST(MaxPool, MatchesPyTorch) {
-  for (const auto& row : golden::load("ops").at("max_pool")) {
+  for (const auto& row : op_goldens("max_pool")) {
     const auto x = golden_shape(row, "x");
     const auto& params = row.at("params");
     const MaxPoolCase op_case{row.at("name"), {x[0], x[2], x[3], x[1], params.at("kernel"), params.at("stride"), params.at("padding")}};
@@ -80,7 +80,7 @@ TEST(GlobalAvgPool, ComputedByHand) {
 }
 
 TEST(GlobalAvgPool, MatchesPyTorch) {
-  for (const auto& row : golden::load("ops").at("global_avg_pool")) {
+  for (const auto& row : op_goldens("global_avg_pool")) {
     const auto x = golden_shape(row, "x");
     const GlobalAvgPoolCase op_case{row.at("name"), x[0], x[2] * x[3], x[1]};
     expect_matches_golden(op_case, golden_arrays(row.at("inputs")), golden_arrays(row.at("outputs")), cpu_table());

@@ -28,6 +28,13 @@ inline Arrays golden_arrays(const nlohmann::json& arrays, bool depthwise = false
   return result;
 }
 
+/// The golden cases of one op: by value, so that a loop may stand right over the call.
+inline nlohmann::json op_goldens(const std::string& op) {
+  nlohmann::json rows = golden::load("ops").at(op);
+  if (rows.empty()) throw std::runtime_error("tests/golden/ops.json has no case of " + op);
+  return rows;
+}
+
 /// The shape of one input, in PyTorch's order.
 inline std::vector<std::int64_t> golden_shape(const nlohmann::json& row, const std::string& input) {
   return row.at("inputs").at(input).at("shape").get<std::vector<std::int64_t>>();

@@ -1,8 +1,6 @@
 // Ticks by hand, and where the scales put values.
 #include <gtest/gtest.h>
 
-#include <cmath>
-
 #include "tools/report/axis.h"
 
 namespace sepia::report {
@@ -61,17 +59,6 @@ TEST(ReportAxis, LogTicksStandAtDecades) {
   EXPECT_DOUBLE_EQ(close.low, 0.2);
   EXPECT_DOUBLE_EQ(close.high, 5);
   EXPECT_LE(labels(log_axis("", 1e-20, 1)).size(), 7u);
-}
-
-// Quantiles of the normal distribution from tables (Abramowitz and Stegun, 26.5), and one far in the tail.
-TEST(ReportAxis, ProbitKnownValues) {
-  EXPECT_NEAR(probit(0.5), 0, 1e-12);
-  EXPECT_NEAR(probit(0.975), 1.959963984540054, 1e-12);
-  EXPECT_NEAR(probit(0.025), -1.959963984540054, 1e-12);
-  EXPECT_NEAR(probit(0.001), -3.090232306167813, 1e-12);
-  EXPECT_NEAR(probit(1e-10), -6.361340902404056, 1e-10);
-  EXPECT_TRUE(std::isinf(probit(0)) && probit(0) < 0);
-  EXPECT_TRUE(std::isinf(probit(1)) && probit(1) > 0);
 }
 
 TEST(ReportAxis, ProbitAxisIsSymmetricAndClamped) {

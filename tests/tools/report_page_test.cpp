@@ -3,8 +3,6 @@
 
 #include <gtest/gtest.h>
 
-#include <cmath>
-#include <limits>
 #include <regex>
 
 #include "engine/base/error.h"
@@ -16,7 +14,6 @@
 namespace sepia::report {
 namespace {
 
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 const std::string kEvil = "test/real/\"><script>alert('x')</script>&amp;\xFF\x01.jpg";
 
 ReportData full_report() {
@@ -38,13 +35,16 @@ ReportData full_report() {
   data.splits = {{"train", 1400, 700, 0}, {"test", 551, 552, 3}};
   data.samples = {{Image(300, 200), kEvil, 1}, {Image(), "train/real/a.jpg", 0}};
   data.eval_split = "test";
-  data.metrics = {{"AUC", 0.9421, false, "chance that a fake scores higher", "", std::array<double, 2>{0.93, 0.95}},
-                  {"Cllr", kNaN, false, "calibration", "test holds one class", {}}};
-  data.scores = ScoreCurves{"test", {{"first score", {0, 1}, {0, 1}, 0.058, Ink::kReal}, {"second score", {0, 0, 1}, {0, 1, 1}, 0.942, Ink::kFake}}, 551, 552};
-  data.confusion = Confusion{{{500, 51}, {60, 492}}};
-  data.reliability = reliability_bins({0.1, 0.9}, {0, 1});
-  data.surest_hits = {{Image(64, 64), kEvil, 1, 0.998}};
-  data.worst_mistakes = {{Image(64, 64), "test/fake/b.jpg", 1, 0.021}};
+  data.metrics = {{"AUC", Metric::of(0.9421), false, "chance that a fake scores higher", {std::pair{0.93, 0.95}, ""}},
+                  {"Cllr", Metric::none("test holds one class"), false, "calibration"}};
+  const std::vector<double> scores = {-1, 2};
+  const std::vector<std::uint8_t> labels = {0, 1};
+  data.scores = ScoreCurves{"test", {{"first score", roc_curve(scores, labels), Metric::of(0.058), Ink::kReal},
+                                     {"second score", roc_curve(scores, labels), Metric::of(0.942), Ink::kFake}}};
+  data.confusion = Confusion{500, 51, 60, 492};
+  data.reliability = reliability_bins(std::vector<Logits2>{{1, 0}, {0, 1}}, labels);
+  data.surest_hits = {{Image(64, 64), kEvil, 1, 0.998, true}};
+  data.worst_mistakes = {{Image(64, 64), "test/fake/b.jpg", 1, 0.021, false}};
   data.health = {{"stem", {0.1, 0.2}, {1, 0.5}, {1e-2, 1e-4}}};
   data.settings = {{"lr", "0.001"}, {"<b>", "&"}};
   data.environment = {{"device", "cpu"}};
@@ -145,24 +145,13 @@ TEST(ReportPage, ProportionsAsTheDocumentWritesThem) {
 }
 
 TEST(ReportPage, HitsAndMistakesAreRankedBySureness) {
-  const std::vector<int> labels = {0, 1, 1, 0, 1, 0};
-  const std::vector<double> prob = {0.1, 0.95, 0.2, 0.9, 0.5, 0.1};
-  EXPECT_EQ(surest_hits(labels, prob, 3), (std::vector<std::size_t>{1, 0, 5})) << "ties keep their order";
-  EXPECT_EQ(surest_hits(labels, prob, 10), (std::vector<std::size_t>{1, 0, 5, 4})) << "0.5 counts as fake";
-  EXPECT_EQ(worst_mistakes(labels, prob, 10), (std::vector<std::size_t>{3, 2}));
-}
-
-TEST(ReportPage, ReliabilityBinsByHand) {
-  const auto bins = reliability_bins({0.05, 0.15, 0.12, 1.0, 0.95}, {0, 1, 0, 1, 1}, 10);
-  ASSERT_EQ(bins.size(), 10u);
-  EXPECT_EQ(bins[0].count, 1);
-  EXPECT_EQ(bins[1].count, 2);
-  EXPECT_DOUBLE_EQ(bins[1].mean_predicted, 0.135);
-  EXPECT_DOUBLE_EQ(bins[1].observed_fake, 0.5);
-  EXPECT_EQ(bins[9].count, 2) << "1.0 belongs to the last bin";
-  EXPECT_NEAR(expected_calibration_error(bins), (0.05 + 2 * 0.365 + 2 * 0.025) / 5, 1e-12);
-  EXPECT_TRUE(std::isnan(expected_calibration_error({})));
-  EXPECT_THROW(reliability_bins({0.5}, {}), Error);
+  const std::vector<std::uint8_t> labels = {0, 1, 1, 0, 1, 0};
+  // Differences -2, 40, -1, 3, 0, -2: a tie is "real", and 40 is surer than 39 although both probabilities are 1.
+  const std::vector<Logits2> logits = {{2, 0}, {0, 40}, {1, 0}, {0, 3}, {5, 5}, {1, -1}};
+  EXPECT_EQ(surest_hits(labels, logits, 2), (std::vector<std::size_t>{1, 0}));
+  EXPECT_EQ(surest_hits(labels, logits, 10), (std::vector<std::size_t>{1, 0, 5})) << "ties keep their order";
+  EXPECT_EQ(worst_mistakes(labels, logits, 10), (std::vector<std::size_t>{3, 2, 4}));
+  EXPECT_THROW(surest_hits(labels, {}, 1), Error);
 }
 
 TEST(PredictionsPage, CountsAndEscapes) {

@@ -37,12 +37,15 @@ RecordingCanvas record(const Figure& figure) {
   return canvas;
 }
 
-ScoreCurve perfect(const std::string& name, double auc) { return {name, {0, 0, 1}, {0, 1, 1}, auc, Ink::kFake}; }
-
-ScoreCurves figure_three() {
-  ScoreCurves curves{"simplenet on deepfake, test", {}, 1400, 700};
-  curves.curves.push_back({"first score", {0, 0.5, 1, 1}, {0, 0, 0.6, 1}, 0.058, Ink::kReal});
-  curves.curves.push_back({"second score", {0, 0, 0.5, 1}, {0, 0.4, 1, 1}, 0.942, Ink::kFake});
+// Ten pictures by hand: one real picture (0.6) outscores two of the fakes.
+ScoreCurves ten_pictures() {
+  const std::vector<double> second = {-3, -2, -1, -0.5, 0.6, -0.2, 0.5, 0.8, 1, 2};
+  const std::vector<std::uint8_t> labels = {0, 0, 0, 0, 0, 1, 1, 1, 1, 1};
+  std::vector<double> first;
+  for (const double score : second) first.push_back(-score);
+  ScoreCurves curves{"simplenet on deepfake, test", {}};
+  curves.curves.push_back({"first score", roc_curve(first, labels), auc(first, labels), Ink::kReal});
+  curves.curves.push_back({"second score", roc_curve(second, labels), auc(second, labels), Ink::kFake});
   return curves;
 }
 
@@ -122,44 +125,61 @@ TEST(ReportPlots, PngHasItsSizeItsDensityAndInk) {
 }
 
 TEST(ReportPlots, RocAndDetNameBothScores) {
-  const std::string svg = to_svg(plot_roc_det(figure_three()));
+  const std::string svg = to_svg(plot_roc_det(ten_pictures()));
   EXPECT_EQ(test::markup_fault(svg), "");
-  EXPECT_EQ(test::occurrences(svg, ">first score (AUC=0.058)<"), 2);
-  EXPECT_EQ(test::occurrences(svg, ">second score (AUC=0.942)<"), 2);
-  EXPECT_NE(svg.find("1\u202F400 real, 700 fake"), std::string::npos);
-  EXPECT_NE(svg.find("EER"), std::string::npos);
+  EXPECT_EQ(test::occurrences(svg, ">first score (AUC=0.080)<"), 2) << "23 of 25 pairs are in order";
+  EXPECT_EQ(test::occurrences(svg, ">second score (AUC=0.920)<"), 2);
+  EXPECT_NE(svg.find("simplenet on deepfake, test \u00B7 5 real, 5 fake"), std::string::npos);
+  EXPECT_NE(svg.find("EER 20.0\u202F%"), std::string::npos);
+  EXPECT_NE(svg.find("false positive rate 20\u202F%\nfirst score: true positives 0.0\u202F%\nsecond score: true positives 100.0\u202F%"), std::string::npos);
 }
 
-TEST(ReportPlots, EqualErrorRateByHand) {
-  EXPECT_DOUBLE_EQ(equal_error_rate(perfect("", 1)), 0);
-  EXPECT_DOUBLE_EQ(equal_error_rate({"", {0, 1}, {0, 1}, 0.5, Ink::kFake}), 0.5);
-  // From (0, 0.4) to (0.5, 1): miss 0.6 - 1.2 t equals false alarm 0.5... at fpr = 0.6 - 1.2 fpr, fpr = 0.6 / 2.2.
-  EXPECT_NEAR(equal_error_rate({"", {0, 0, 0.5, 1}, {0, 0.4, 1, 1}, 0.9, Ink::kFake}), 0.6 / 2.2, 1e-15);
-  EXPECT_TRUE(std::isnan(equal_error_rate({})));
+// The longest line in an ink: the curve, not the legend's sample.
+RecordingCanvas::Line curve_in(const RecordingCanvas& canvas, Ink ink) {
+  RecordingCanvas::Line longest;
+  for (const auto& line : canvas.in(ink)) {
+    if (line.points.size() > longest.points.size()) longest = line;
+  }
+  return longest;
+}
+
+TEST(ReportPlots, RocCurvesStandAtTheirRates) {
+  const RecordingCanvas canvas = record(plot_roc(ten_pictures()));
+  double x0 = 0, x20 = 0, y60 = 0;
+  for (const auto& text : canvas.texts) {
+    if (text.words == "0" && text.style.anchor == Anchor::kMiddle) x0 = text.at.x;
+    if (text.words == "20" && text.style.anchor == Anchor::kMiddle) x20 = text.at.x;
+    if (text.words == "60" && text.style.anchor == Anchor::kEnd) y60 = text.at.y - 0.36 * text.style.size;
+  }
+  const auto points = curve_in(canvas, Ink::kFake).points;
+  ASSERT_EQ(points.size(), 5u) << "(0,0) (0,0.6) (0.2,0.6) (0.2,1) (1,1)";
+  EXPECT_NEAR(points[1].x, x0, 1e-9);
+  EXPECT_NEAR(points[1].y, y60, 1e-9);
+  EXPECT_NEAR(points[2].x, x20, 1e-9);
+  EXPECT_NEAR(points[2].y, y60, 1e-9);
 }
 
 TEST(ReportPlots, DetCurvesStandAtNormalDeviates) {
-  ScoreCurves curves{"", {{"s", {0, 0.2, 1}, {0, 0.95, 1}, 0.9, Ink::kFake}}, 100, 100};
-  const RecordingCanvas canvas = record(plot_det(curves));
-  const auto lines = canvas.in(Ink::kFake);
-  const auto curve = std::max_element(lines.begin(), lines.end(), [](const auto& a, const auto& b) { return a.points.size() < b.points.size(); });
-  ASSERT_EQ(curve->points.size(), 3u);
-  double x20 = 0, y5 = 0;
+  const RecordingCanvas canvas = record(plot_det(ten_pictures()));
+  double x20 = 0;
   for (const auto& text : canvas.texts) {
     if (text.words == "20" && text.style.anchor == Anchor::kMiddle) x20 = text.at.x;
-    if (text.words == "5" && text.style.anchor == Anchor::kEnd) y5 = text.at.y - 0.36 * text.style.size;
   }
-  EXPECT_NEAR(curve->points[1].x, x20, 1e-9);
-  EXPECT_NEAR(curve->points[1].y, y5, 1e-9) << "a true positive rate of 95% is a miss rate of 5%";
+  const auto points = curve_in(canvas, Ink::kFake).points;
+  ASSERT_EQ(points.size(), 5u);
+  EXPECT_NEAR(points[2].x, x20, 1e-9);
+  // A true positive rate of 60% is a miss rate of 40%; deviates -0.253347 and, at the ends of the axis (5% and 95%), 1.644854.
+  const double top = curve_in(canvas, Ink::kReal).points[0].y, bottom = points.back().y;
+  EXPECT_NEAR((bottom - points[2].y) / (bottom - top), (1.644854 - 0.253347) / (2 * 1.644854), 1e-5);
 }
 
 TEST(ReportPlots, ConfusionShowsCountsAndShares) {
-  const std::string svg = to_svg(plot_confusion({{{1302, 98}, {112, 588}}}, "test"));
+  const std::string svg = to_svg(plot_confusion(Confusion{1302, 98, 112, 588}, "test"));
   EXPECT_EQ(test::markup_fault(svg), "");
   for (const char* words : {">1\u202F302<", ">98<", ">112<", ">588<", "93.0\u202F% of real", "84.0\u202F% of fake"}) {
     EXPECT_NE(svg.find(words), std::string::npos) << words;
   }
-  EXPECT_NE(to_svg(plot_confusion({{{0, 0}, {1, 2}}}, "")).find("no pictures"), std::string::npos);
+  EXPECT_NE(to_svg(plot_confusion(Confusion{0, 0, 1, 2}, "")).find("no pictures"), std::string::npos);
 }
 
 TEST(ReportPlots, HealthLeavesOutWhatWasNotMeasured) {
@@ -175,9 +195,10 @@ TEST(ReportPlots, HealthLeavesOutWhatWasNotMeasured) {
 }
 
 TEST(ReportPlots, ReliabilityDrawsOnlyBinsThatHoldPictures) {
-  const std::vector<ReliabilityBin> bins = {{0, 0.5, 0.2, 0.25, 40}, {0.5, 1, 0.8, 0.7, 10}, {0.9, 1, 0, 0, 0}};
-  const RecordingCanvas canvas = record(plot_reliability(bins, 0.05, "val"));
-  ASSERT_NE(canvas.find("val \u00B7 expected calibration error 5.0\u202F%"), nullptr);
+  const std::vector<ReliabilityBin> bins = {{0, 0.5, 40, 10, 8}, {0.5, 0.9, 10, 7, 8}, {0.9, 1, 0, 0, 0}};
+  const RecordingCanvas canvas = record(plot_reliability(bins, "val"));
+  // |0.2 - 0.25| on 40 pictures and |0.8 - 0.7| on 10.
+  ASSERT_NE(canvas.find("val \u00B7 expected calibration error 6.0\u202F%"), nullptr);
   int points = 0;
   for (const auto& [centre, fill] : canvas.circles) points += fill.ink == Ink::kFake;
   EXPECT_EQ(points, 3) << "two bins and the legend's sample";

@@ -5,7 +5,7 @@
 #include <limits>
 
 #include "tests/tools/markup.h"
-#include "tools/report/csv.h"
+#include "engine/base/csv.h"
 #include "tools/report/text.h"
 
 namespace sepia::report {

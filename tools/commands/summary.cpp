@@ -5,8 +5,8 @@
 #include <string>
 
 #include "engine/base/error.h"
-#include "models/model.h"
 #include "tools/cli/json.h"
+#include "tools/cli/model_argument.h"
 #include "tools/cli/numbers.h"
 #include "tools/cli/options.h"
 #include "tools/commands/commands.h"
@@ -18,8 +18,9 @@ namespace {
 struct SummaryOptions {
   std::string model;
   std::string other;
-  int image_size = 256;
-  int classes = 2;
+  std::string arch;
+  int image_size = 0;  ///< 0: the model's own
+  int classes = 0;
   bool json = false;
 };
 
@@ -31,12 +32,9 @@ std::string grouped(std::int64_t value, bool sign = false) {
 }
 
 tools::LayerTable table_of(const std::string& name, const SummaryOptions& options) {
-  models::ModelSpec spec = models::default_spec(name);
-  spec.image_size = options.image_size;
-  spec.classes = options.classes;
-  const std::unique_ptr<nn::Module> model = models::make_model(spec);
-  model->place(kCpuDevice, DType::kF32, 0);
-  return tools::layer_table(spec.name, *model, spec.image_size);
+  LoadedModel model =
+      load_model(name, {.architecture = options.arch, .image_size = options.image_size, .classes = options.classes, .needs_weights = false});
+  return tools::layer_table(model.spec.name, *model.module, model.spec.image_size);
 }
 
 /// Without the batch extent, which is 1 throughout: "128x128x32".
@@ -119,13 +117,15 @@ void add_summary_command(CLI::App& app, Session& session) {
   const auto options = std::make_shared<SummaryOptions>();
   CLI::App& command = session.add_command(app, "summary", "Print a network layer by layer: shapes, parameters, cost",
                                           "sepia summary edgenet\n"
+                                          "sepia summary run                           # what a run has trained\n"
                                           "sepia summary simplenet --image-size 128\n"
                                           "sepia summary simplenet --diff edgenet\n"
                                           "sepia summary edgenet --json");
-  command.add_option("MODEL", options->model, "A network: " + fmt::format("{}", fmt::join(models::model_names(), ", ")))->required();
-  command.add_option("--diff", options->other, "Print how MODEL differs from this network")->type_name("OTHER");
-  add_image_size_option(command, options->image_size);
-  add_whole(command, "--classes", options->classes, 2, 100000, "Outputs of the network");
+  command.add_option("MODEL", options->model, kModelHelp)->required();
+  command.add_option("--diff", options->other, "Print how MODEL differs from this model")->type_name("OTHER");
+  add_arch_option(command, options->arch);
+  add_image_size_option(command, options->image_size)->default_str("the model's");
+  add_whole(command, "--classes", options->classes, 2, 100000, "Outputs of the network")->default_str("the model's");
   add_json_option(command, options->json);
   session.set_action(command, [options] { return run_summary(*options); });
 }

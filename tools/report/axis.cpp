@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include "engine/metrics/normal.h"
 #include "tools/report/text.h"
 
 namespace sepia::report {
@@ -16,7 +17,7 @@ double transformed(ScaleKind scale, double value) {
   switch (scale) {
     case ScaleKind::kLinear: return value;
     case ScaleKind::kLog: return value > 0 ? std::log10(value) : -std::numeric_limits<double>::infinity();
-    case ScaleKind::kProbit: return probit(value);
+    case ScaleKind::kProbit: return normal_deviate(value);
   }
   return value;
 }
@@ -34,19 +35,6 @@ std::string percent_label(double fraction) {
 double Axis::unit(double value) const {
   const double from = transformed(scale, low), to = transformed(scale, high);
   return std::clamp((transformed(scale, value) - from) / (to - from), 0.0, 1.0);
-}
-
-double probit(double p) {
-  if (!(p > 0)) return -std::numeric_limits<double>::infinity();
-  if (!(p < 1)) return std::numeric_limits<double>::infinity();
-  // Solved on the lower half, where erfc keeps its relative precision; bisection, as a plot needs thousands at most.
-  const double tail = std::min(p, 1 - p);
-  double low = -40, high = 0;
-  for (int i = 0; i < 60; ++i) {
-    const double middle = 0.5 * (low + high);
-    (0.5 * std::erfc(-middle / std::sqrt(2.0)) < tail ? low : high) = middle;
-  }
-  return p < 0.5 ? 0.5 * (low + high) : -0.5 * (low + high);
 }
 
 double nice_step(double span, int pieces) {

@@ -27,9 +27,6 @@ struct Axis {
   double unit(double value) const;
 };
 
-/// The inverse of the standard normal distribution function, for p in (0, 1); -infinity at 0 and +infinity at 1.
-double probit(double p);
-
 /// The step 1, 2 or 5 times a power of ten that cuts `span` into at most `pieces` pieces (at least 2 of them where 1-2-5 allows).
 double nice_step(double span, int pieces);
 

@@ -3,10 +3,12 @@
 // Losses are means per picture in nats, accuracies fractions; NaN is "not measured" everywhere.
 #pragma once
 
-#include <array>
 #include <string>
 #include <vector>
 
+#include "engine/metrics/calibration.h"
+#include "engine/metrics/classification.h"
+#include "engine/metrics/roc.h"
 #include "tools/report/canvas.h"
 #include "tools/report/chart.h"
 
@@ -38,19 +40,18 @@ Figure plot_loss(const RunHistory& history);
 Figure plot_accuracy(const RunHistory& history);
 Figure plot_history(const RunHistory& history);
 
-/// The curve of one score. fpr and tpr run from (0, 0) to (1, 1), both rising, one point per distinct threshold.
+/// The curve of one score; positive is fake.
 struct ScoreCurve {
   std::string name;  ///< "second score"
-  std::vector<double> fpr, tpr;
-  double auc = 0;
+  RocCurve roc;
+  Metric auc;
   Ink ink = Ink::kFake;
 };
 
-/// What Figure 3 compares: the curves of both scores on n_real + n_fake pictures; positive is fake.
+/// What Figure 3 compares: the curves of both scores on the same pictures.
 struct ScoreCurves {
   std::string title;  ///< model and split, shown above; may be empty
   std::vector<ScoreCurve> curves;
-  int n_real = 0, n_fake = 0;
 };
 
 /// True positive rate against false positive rate, with the chance diagonal; the legend gives each AUC: "first score (AUC=0.058)".
@@ -62,13 +63,7 @@ Figure plot_det(const ScoreCurves& curves);
 /// ROC left, DET right (Figures 3 and 6).
 Figure plot_roc_det(const ScoreCurves& curves);
 
-/// Where the two error rates are equal, interpolated linearly between the neighbouring points; NaN for an empty curve.
-double equal_error_rate(const ScoreCurve& curve);
-
-/// Counts as [[tn, fp], [fn, tp]]: rows are the truth (real, fake), columns the prediction.
-using Confusion = std::array<std::array<long long, 2>, 2>;
-
-/// The four counts, each cell tinted by its share of its row and lettered with both.
+/// The four counts, rows the truth and columns the prediction, each cell tinted by its share of its row and lettered with both.
 Figure plot_confusion(const Confusion& confusion, const std::string& title);
 
 /// Health of one layer over the epochs (NaN where it does not apply: a layer without a ReLU has no dead share).
@@ -86,23 +81,8 @@ std::vector<Chart> health_charts(const std::vector<LayerHealth>& layers);
 /// The panels side by side; with no value at all the figure says so.
 Figure plot_health(const std::vector<LayerHealth>& layers);
 
-/// One bin of a reliability diagram.
-struct ReliabilityBin {
-  double low = 0, high = 0;       ///< of the predicted probability of fake
-  double mean_predicted = 0;      ///< in the bin
-  double observed_fake = 0;       ///< share of fakes in the bin
-  long long count = 0;
-};
-
-/// Mean gap between predicted probability and observed share of fakes, weighted by the pictures of each bin: sum n_b |p_b - o_b| / n.
-/// NaN without pictures. (Naeini et al. 2015, "Obtaining well calibrated probabilities using Bayesian binning".)
-double expected_calibration_error(const std::vector<ReliabilityBin>& bins);
-
-/// Equal-width bins of predicted probabilities of fake (0..1) against labels (0 real, 1 fake). kUsage when the lengths differ.
-std::vector<ReliabilityBin> reliability_bins(const std::vector<double>& prob_fake, const std::vector<int>& labels, int bins = 10);
-
 /// Observed share of fakes against the predicted probability, bin by bin, with the diagonal and below it how many pictures each
-/// bin holds. `ece` (expected calibration error) goes into the subtitle; NaN leaves it out.
-Figure plot_reliability(const std::vector<ReliabilityBin>& bins, double ece, const std::string& title);
+/// bin holds. The subtitle gives the expected calibration error.
+Figure plot_reliability(const std::vector<ReliabilityBin>& bins, const std::string& title);
 
 }  // namespace sepia::report

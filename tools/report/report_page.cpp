@@ -4,8 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
+#include "engine/base/error.h"
 #include "tools/report/text.h"
 
 namespace sepia::report {
@@ -84,8 +84,9 @@ std::string tiles(const ReportData& data) {
   }
   if (data.scores && !data.scores->curves.empty()) {
     const ScoreCurve& fake = data.scores->curves.back();
-    out += tile("AUC, " + data.eval_split, std::isnan(fake.auc) ? "n/a" : fixed_text(fake.auc, 3), "0.5 is chance, 1 is perfect");
-    out += tile("equal error rate", percent_text(equal_error_rate(fake), 1), "misses = false alarms");
+    const Metric equal = equal_error_rate(fake.roc);
+    if (fake.auc.value) out += tile("AUC, " + data.eval_split, fixed_text(*fake.auc.value, 3), "0.5 is chance, 1 is perfect");
+    if (equal.value) out += tile("equal error rate", percent_text(*equal.value, 1), "misses = false alarms");
   }
   if (data.parameters > 0) out += tile("parameters", count_text(data.parameters), data.history.model);
   if (data.history.epochs() > 0) {
@@ -166,30 +167,32 @@ std::string curves_section(const ReportData& data) {
   return html_section("curves", "How it learned", out + curve_table(data.history));
 }
 
-std::string metric_value(const Metric& metric) {
-  const auto write = [&](double value) { return metric.percent ? percent_text(value, 1) : number_text(value, 4); };
-  if (std::isnan(metric.value)) return "n/a";
-  std::string text = write(metric.value);
-  if (metric.interval) text += fmt::format(" <span class=\"muted\">({} to {})</span>", write((*metric.interval)[0]), write((*metric.interval)[1]));
+std::string metric_value(const MetricRow& row) {
+  const auto write = [&](double value) { return row.percent ? percent_text(value, 1) : number_text(value, 4); };
+  if (!row.metric.value) return "n/a";
+  std::string text = write(*row.metric.value);
+  if (row.interval.value) {
+    text += fmt::format(" <span class=\"muted\">({} to {})</span>", write(row.interval.value->first), write(row.interval.value->second));
+  }
   return text;
 }
 
 std::string scores_section(const ReportData& data) {
   std::string out;
   if (!data.metrics.empty()) {
-    const bool intervals = std::any_of(data.metrics.begin(), data.metrics.end(), [](const Metric& metric) { return metric.interval.has_value(); });
+    const bool intervals = std::any_of(data.metrics.begin(), data.metrics.end(), [](const MetricRow& row) { return row.interval.value.has_value(); });
     out += "<div class=\"card\"><table class=\"stacked\"><thead><tr><th>measure</th><th>value" + std::string(intervals ? " (95% interval)" : "") +
            "</th><th>what it says</th></tr></thead><tbody>\n";
-    for (const Metric& metric : data.metrics) {
-      const std::string& words = std::isnan(metric.value) && !metric.reason.empty() ? metric.reason : metric.meaning;
-      out += fmt::format("<tr><td class=\"name\">{}</td><td class=\"name\">{}</td><td class=\"muted wide\">{}</td></tr>\n", escape_markup(metric.name),
-                         metric_value(metric), escape_markup(words));
+    for (const MetricRow& row : data.metrics) {
+      const std::string& words = row.metric.value || row.metric.reason.empty() ? row.meaning : row.metric.reason;
+      out += fmt::format("<tr><td class=\"name\">{}</td><td class=\"name\">{}</td><td class=\"muted wide\">{}</td></tr>\n", escape_markup(row.name),
+                         metric_value(row), escape_markup(words));
     }
     out += "</tbody></table></div>\n";
   }
   if (data.scores && !data.scores->curves.empty()) {
     std::string alt;
-    for (const ScoreCurve& curve : data.scores->curves) alt += (alt.empty() ? "" : ", ") + curve.name + " AUC " + fixed_text(curve.auc, 3);
+    for (const ScoreCurve& curve : data.scores->curves) alt += (alt.empty() ? "" : ", ") + curve.name + " AUC " + (curve.auc.value ? fixed_text(*curve.auc.value, 3) : "n/a");
     out += html_charts({roc_chart(*data.scores), det_chart(*data.scores)}, kSquareWidth, kSquareHeight, alt);
   } else if (!data.scores_reason.empty()) {
     out += "<p class=\"note\">" + escape_markup("No ROC and DET curves: " + data.scores_reason) + "</p>\n";
@@ -198,20 +201,20 @@ std::string scores_section(const ReportData& data) {
   if (data.confusion) {
     pair += html_figure(plot_confusion(*data.confusion, data.eval_split + ", threshold " + number_text(data.threshold, 3)));
   }
-  if (!data.reliability.empty()) pair += html_figure(plot_reliability(data.reliability, expected_calibration_error(data.reliability), data.eval_split));
+  if (!data.reliability.empty()) pair += html_figure(plot_reliability(data.reliability, data.eval_split));
   if (!pair.empty()) out += "<div class=\"figures\">\n" + pair + "</div>\n";
   return out.empty() ? "" : html_section("scores", "How well it tells them apart" + (data.eval_split.empty() ? "" : ", on " + data.eval_split), out);
 }
 
-std::string scored_thumbs(const std::vector<ScoredPicture>& pictures, double threshold) {
+std::string scored_thumbs(const std::vector<ScoredPicture>& pictures) {
   std::string out = "<div class=\"thumbs\">\n";
   for (const ScoredPicture& scored : pictures) {
-    const int said = scored.prob_fake >= threshold;
+    const int said = scored.called_fake;
     const std::string words = said == scored.label ? class_name(said) : std::string(class_name(scored.label)) + ", called " + class_name(said);
     const std::string below = fmt::format(
         "<span class=\"said {0}\">{1}</span><svg class=\"meter\" viewBox=\"0 0 100 5\" preserveAspectRatio=\"none\" aria-hidden=\"true\"><rect "
         "class=\"f-grid\" width=\"100\" height=\"5\"/><rect class=\"f-fake\" width=\"{2:.2f}\" height=\"5\"/></svg>P(fake) {3}",
-        class_name(said), words, 100 * scored.prob_fake, fixed_text(scored.prob_fake, 4));
+        class_name(said), words, 100 * std::clamp(scored.prob_fake, 0.0, 1.0), fixed_text(scored.prob_fake, 4));
     out += thumb(scored.picture, scored.path, words + ", probability of fake " + fixed_text(scored.prob_fake, 4) + ": " + scored.path, below);
   }
   return out + "</div>\n";
@@ -219,8 +222,8 @@ std::string scored_thumbs(const std::vector<ScoredPicture>& pictures, double thr
 
 std::string pictures_section(const ReportData& data) {
   std::string out;
-  if (!data.surest_hits.empty()) out += "<h3>Surest hits</h3>\n" + scored_thumbs(data.surest_hits, data.threshold);
-  if (!data.worst_mistakes.empty()) out += "<h3>Worst mistakes</h3>\n" + scored_thumbs(data.worst_mistakes, data.threshold);
+  if (!data.surest_hits.empty()) out += "<h3>Surest hits</h3>\n" + scored_thumbs(data.surest_hits);
+  if (!data.worst_mistakes.empty()) out += "<h3>Worst mistakes</h3>\n" + scored_thumbs(data.worst_mistakes);
   return out.empty() ? "" : html_section("pictures", "Where it is sure, and where it is wrong", out);
 }
 
@@ -243,12 +246,14 @@ std::string setup_section(const ReportData& data) {
   return out.empty() ? "" : html_section("setup", "How to reproduce it", out);
 }
 
-std::vector<std::size_t> ranked(const std::vector<int>& labels, const std::vector<double>& prob_fake, std::size_t count, double threshold, bool hits) {
+std::vector<std::size_t> ranked(std::span<const std::uint8_t> labels, std::span<const Logits2> logits, std::size_t count, double threshold, bool hits) {
+  SEPIA_CHECK(labels.size() == logits.size(), "[report] ", logits.size(), " logits for ", labels.size(), " labels");
   std::vector<std::size_t> order;
-  for (std::size_t i = 0; i < std::min(labels.size(), prob_fake.size()); ++i) {
-    if (((prob_fake[i] >= threshold) == (labels[i] == 1)) == hits) order.push_back(i);
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    if ((is_fake(logits[i], threshold) == (labels[i] == 1)) == hits) order.push_back(i);
   }
-  const auto sureness = [&](std::size_t i) { return std::abs(prob_fake[i] - threshold); };
+  const double border = log_odds(threshold);
+  const auto sureness = [&](std::size_t i) { return std::abs(logit_difference(logits[i]) - border); };
   std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return sureness(a) > sureness(b); });
   order.resize(std::min(order.size(), count));
   return order;
@@ -262,12 +267,12 @@ std::string proportion_text(long long fake, long long real) {
   return number_text(static_cast<double>(fake) / static_cast<double>(real), 4) + ":1";
 }
 
-std::vector<std::size_t> surest_hits(const std::vector<int>& labels, const std::vector<double>& prob_fake, std::size_t count, double threshold) {
-  return ranked(labels, prob_fake, count, threshold, true);
+std::vector<std::size_t> surest_hits(std::span<const std::uint8_t> labels, std::span<const Logits2> logits, std::size_t count, double threshold) {
+  return ranked(labels, logits, count, threshold, true);
 }
 
-std::vector<std::size_t> worst_mistakes(const std::vector<int>& labels, const std::vector<double>& prob_fake, std::size_t count, double threshold) {
-  return ranked(labels, prob_fake, count, threshold, false);
+std::vector<std::size_t> worst_mistakes(std::span<const std::uint8_t> labels, std::span<const Logits2> logits, std::size_t count, double threshold) {
+  return ranked(labels, logits, count, threshold, false);
 }
 
 std::string report_page(const ReportData& data) {

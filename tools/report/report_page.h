@@ -1,13 +1,16 @@
 // report.html: everything about a run on one page that a person can keep, send and print.
 #pragma once
 
-#include <array>
+#include <cstdint>
 #include <limits>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "data/image.h"
+#include "engine/metrics/metric.h"
+#include "engine/metrics/scores.h"
 #include "tools/report/html.h"
 #include "tools/report/plots.h"
 
@@ -36,16 +39,16 @@ struct ScoredPicture {
   std::string path;
   int label = 0;
   double prob_fake = 0;
+  bool called_fake = false;
 };
 
-/// One row of the metrics table. A NaN value is shown as "n/a" with its reason.
-struct Metric {
-  std::string name;     ///< "AUC"
-  double value = 0;
+/// One row of the metrics table. An absent value is shown as "n/a" with its reason.
+struct MetricRow {
+  std::string name;  ///< "AUC"
+  Metric metric;
   bool percent = false;
-  std::string meaning;  ///< one short sentence for readers new to it
-  std::string reason;   ///< why there is no value
-  std::optional<std::array<double, 2>> interval;  ///< 95% confidence interval
+  std::string meaning;        ///< one short sentence for readers new to it
+  MetricInterval interval{};  ///< 95% confidence interval, where there is one
 };
 
 /// Everything the page can show. All texts are plain; what is empty is left out.
@@ -60,11 +63,11 @@ struct ReportData {
   std::vector<SplitCounts> splits;
   std::vector<SamplePicture> samples;
   std::string eval_split;  ///< the split of everything below: "test"
-  std::vector<Metric> metrics;
+  std::vector<MetricRow> metrics;
   std::optional<ScoreCurves> scores;
   std::string scores_reason;  ///< why there are no curves ("test holds one class")
   std::optional<Confusion> confusion;
-  double threshold = 0.5;  ///< of the confusion matrix and of hits and mistakes
+  double threshold = 0.5;  ///< of the confusion matrix
   std::vector<ReliabilityBin> reliability;
   std::vector<ScoredPicture> surest_hits, worst_mistakes;
   std::vector<LayerHealth> health;
@@ -79,9 +82,9 @@ std::string report_page(const ReportData& data);
 /// "1:2" for 700 and 1400, "1.002:1" for 552 and 551 (the smaller side is 1, four digits); "no fake" when a side is empty.
 std::string proportion_text(long long fake, long long real);
 
-/// Indices of the pictures that the model was most right (or most wrong) about, surest first; ties keep the order of the list.
-/// At most `count`. Probabilities are those of fake; labels 0 real, 1 fake.
-std::vector<std::size_t> surest_hits(const std::vector<int>& labels, const std::vector<double>& prob_fake, std::size_t count, double threshold = 0.5);
-std::vector<std::size_t> worst_mistakes(const std::vector<int>& labels, const std::vector<double>& prob_fake, std::size_t count, double threshold = 0.5);
+/// Indices of the pictures that the model was most right (or most wrong) about, surest first: by the distance of the logit difference
+/// from the threshold's log-odds, which does not saturate as probabilities do. Ties keep the order of the list. At most `count`.
+std::vector<std::size_t> surest_hits(std::span<const std::uint8_t> labels, std::span<const Logits2> logits, std::size_t count, double threshold = 0.5);
+std::vector<std::size_t> worst_mistakes(std::span<const std::uint8_t> labels, std::span<const Logits2> logits, std::size_t count, double threshold = 0.5);
 
 }  // namespace sepia::report

@@ -1,11 +1,11 @@
-#include "tools/report/csv.h"
+#include "engine/base/csv.h"
 
 #include <fmt/format.h>
 
 #include <charconv>
 #include <cmath>
 
-namespace sepia::report {
+namespace sepia {
 namespace {
 
 bool is_plain_number(std::string_view text) {
@@ -44,4 +44,26 @@ std::string csv_row(const std::vector<std::string>& fields) {
   return row + "\n";
 }
 
-}  // namespace sepia::report
+std::vector<std::string> csv_fields_of(std::string_view line) {
+  std::vector<std::string> fields(1);
+  bool quoted = false;
+  for (std::size_t i = 0; i < line.size(); ++i) {
+    if (line[i] == '"') {
+      if (quoted && i + 1 < line.size() && line[i + 1] == '"') {
+        fields.back() += line[i++];
+      } else {
+        quoted = !quoted;
+      }
+    } else if (line[i] == ',' && !quoted) {
+      fields.emplace_back();
+    } else {
+      fields.back() += line[i];
+    }
+  }
+  for (std::string& field : fields) {
+    if (field.size() > 1 && field[0] == '\'' && std::string_view("=+-@\t\r").find(field[1]) != std::string_view::npos) field.erase(0, 1);
+  }
+  return fields;
+}
+
+}  // namespace sepia

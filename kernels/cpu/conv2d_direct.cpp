@@ -1,0 +1,224 @@
+// Dense convolution (kernels/conv2d.h) with few input and 32, 64, ... output channels: the first layer of edgenet and xception.
+// Vectors hold output channels, so inputs and outputs stay NHWC and nothing is gathered or transposed but the weights.
+//
+// The inputs of an output position under one filter row are kernel_w * in_channels consecutive floats; tap j of filter row r at
+// position q is row[r][q * stride * in_channels + j].
+//   forward          tile of kPositions positions x 2 vectors of channels: per tap 2 loads of weights, one broadcast input per
+//                    position, 2 kPositions fused multiply-adds
+//   backward weight  tile of up to kTaps taps x 2 vectors of channels over all positions of a band: per position 2 loads of
+//                    grad_y, one broadcast input per tap
+// Work is cut into bands of output rows by shape alone; gradients have a partial sum per chunk of bands, added in order: deterministic.
+// Cost: 2 N P Q K R S C FLOP; with 3 channels about as many bytes of y as arithmetic can keep up with.
+#include <algorithm>
+
+#include "engine/base/parallel_for.h"
+#include "kernels/cpu/conv2d_paths.h"
+#include "kernels/cpu/padded_band.h"
+#include "kernels/cpu/partials.h"
+#include "kernels/cpu/rows.h"
+#include "kernels/cpu/scratch.h"
+#include "kernels/cpu/transpose.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/cpu/conv2d_direct.cpp"
+#include <hwy/foreach_target.h>
+#include "kernels/cpu/register_hold-inl.h"
+
+#ifndef SEPIA_CONV2D_DIRECT_ONCE
+#define SEPIA_CONV2D_DIRECT_ONCE
+namespace sepia::kernels::cpu {
+
+// A band of output rows and the input rows it needs.
+struct DirectBand {
+  const float* input;           // first padded input row of the band
+  std::int64_t row_pitch;       // floats between input rows
+  std::int64_t row_step;        // floats between the input rows of neighbouring output rows
+  std::int64_t step;            // floats between the inputs of neighbouring positions
+  std::int64_t kernel_h, run;   // filter rows; taps in each
+  std::int64_t rows, width;     // of output
+  std::int64_t channels;        // of output: a multiple of 32
+};
+
+}  // namespace sepia::kernels::cpu
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace sepia::kernels::cpu {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+using D = hn::ScalableTag<float>;
+using V = hn::Vec<D>;
+
+constexpr bool kManyRegisters = HWY_TARGET == HWY_AVX3;
+constexpr int kPositions = kManyRegisters ? 12 : 6;
+constexpr int kTaps = kManyRegisters ? 10 : 5;
+
+// kCount positions from `input` on, channels [first, first + two vectors).
+template <int kCount>
+HWY_INLINE void ForwardTile(const DirectBand& band, const float* input, const float* weights, const float* bias, float* y) {
+  const D d;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  const V start0 = bias ? hn::LoadU(d, bias) : hn::Zero(d), start1 = bias ? hn::LoadU(d, bias + lanes) : hn::Zero(d);
+  V sum[kCount][2];
+#pragma GCC unroll 12
+  for (int i = 0; i < kCount; ++i) sum[i][0] = start0, sum[i][1] = start1;
+  for (std::int64_t r = 0; r < band.kernel_h; ++r) {
+    const float* row = input + r * band.row_pitch;
+    for (std::int64_t j = 0; j < band.run; ++j, weights += band.channels) {
+      const V w0 = hn::LoadU(d, weights), w1 = hn::LoadU(d, weights + lanes);
+#pragma GCC unroll 12
+      for (int i = 0; i < kCount; ++i) {
+        V x = hn::Set(d, row[i * band.step + j]);
+        hold(x);
+        sum[i][0] = hn::MulAdd(w0, x, sum[i][0]);
+        sum[i][1] = hn::MulAdd(w1, x, sum[i][1]);
+      }
+    }
+  }
+#pragma GCC unroll 12
+  for (int i = 0; i < kCount; ++i) {
+    hn::StoreU(sum[i][0], d, y + i * band.channels);
+    hn::StoreU(sum[i][1], d, y + i * band.channels + lanes);
+  }
+}
+
+void DirectForward(const DirectBand& band, const float* weights, const float* bias, float* y) {
+  const auto pair = static_cast<std::int64_t>(2 * hn::Lanes(D()));
+  for (std::int64_t p = 0; p < band.rows; ++p) {
+    const float* input = band.input + p * band.row_step;
+    float* out = y + p * band.width * band.channels;
+    for (std::int64_t k = 0; k < band.channels; k += pair) {
+      const float* first_bias = bias ? bias + k : nullptr;
+      const auto tile = [&]<int kCount>(std::int64_t q) HWY_ATTR {
+        ForwardTile<kCount>(band, input + q * band.step, weights + k, first_bias, out + q * band.channels + k);
+      };
+      if (band.width < kPositions) {
+        for (std::int64_t q = 0; q < band.width; ++q) tile.template operator()<1>(q);
+        continue;
+      }
+      // The last tile overlaps the one before it: the same sums, written twice.
+      for (std::int64_t q = 0; q < band.width; q += kPositions) tile.template operator()<kPositions>(std::min(q, band.width - kPositions));
+    }
+  }
+}
+
+// sums[tap][channel] += over the band, for kCount taps whose input starts at `input` and two vectors of channels.
+template <int kCount>
+HWY_NOINLINE void WeightTile(const DirectBand& band, const float* input, const float* grad_y, float* sums) {
+  const D d;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  V sum[kCount][2];
+#pragma GCC unroll 10
+  for (int t = 0; t < kCount; ++t) {
+    sum[t][0] = hn::LoadU(d, sums + t * band.channels);
+    sum[t][1] = hn::LoadU(d, sums + t * band.channels + lanes);
+  }
+  for (std::int64_t p = 0; p < band.rows; ++p) {
+    const float* x_at = input + p * band.row_step;
+    const float* g_at = grad_y + p * band.width * band.channels;
+    for (std::int64_t q = 0; q < band.width; ++q, x_at += band.step, g_at += band.channels) {
+      const V g0 = hn::LoadU(d, g_at), g1 = hn::LoadU(d, g_at + lanes);
+#pragma GCC unroll 10
+      for (int t = 0; t < kCount; ++t) {
+        V x = hn::Set(d, x_at[t]);
+        hold(x);
+        sum[t][0] = hn::MulAdd(g0, x, sum[t][0]);
+        sum[t][1] = hn::MulAdd(g1, x, sum[t][1]);
+      }
+    }
+  }
+#pragma GCC unroll 10
+  for (int t = 0; t < kCount; ++t) {
+    hn::StoreU(sum[t][0], d, sums + t * band.channels);
+    hn::StoreU(sum[t][1], d, sums + t * band.channels + lanes);
+  }
+}
+
+// Tiles of kCount taps while they fit, then smaller ones.
+template <int kCount>
+void WeightTaps(const DirectBand& band, const float* row, const float* grad_y, std::int64_t j, float* sums) {
+  for (; j + kCount <= band.run; j += kCount) WeightTile<kCount>(band, row + j, grad_y, sums + j * band.channels);
+  if constexpr (kCount > 1) {
+    if (j < band.run) WeightTaps<kCount - 1>(band, row, grad_y, j, sums);
+  }
+}
+
+// sums is (taps, channels).
+void DirectWeight(const DirectBand& band, const float* grad_y, float* sums) {
+  const auto pair = static_cast<std::int64_t>(2 * hn::Lanes(D()));
+  for (std::int64_t k = 0; k < band.channels; k += pair) {
+    for (std::int64_t r = 0; r < band.kernel_h; ++r) {
+      WeightTaps<kTaps>(band, band.input + r * band.row_pitch, grad_y + k, 0, sums + r * band.run * band.channels + k);
+    }
+  }
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace sepia::kernels::cpu
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace sepia::kernels::cpu {
+
+HWY_EXPORT(DirectForward);
+HWY_EXPORT(DirectWeight);
+
+namespace {
+
+// How the output rows of a picture are cut: a band of y or grad_y is a quarter of a MiB.
+struct DirectBands {
+  explicit DirectBands(const Conv2dShape& s)
+      : rows(std::clamp<std::int64_t>((1 << 16) / (s.out_width() * s.out_channels), 1, s.out_height())),
+        per_picture(pieces_of(s.out_height(), rows)) {}
+
+  std::int64_t rows, per_picture;
+};
+
+DirectBand direct_band(const Conv2dShape& s, const Prologue<float>& prologue, const float* x, std::int64_t n, std::int64_t first,
+                       std::int64_t rows) {
+  const PaddedBand input = padded_band(s, prologue, x, n, first * s.stride, (rows - 1) * s.stride + s.kernel_h, Scratch::kPanel);
+  return {input.data,   input.row_pitch, s.stride * input.row_pitch, s.stride * s.in_channels, s.kernel_h, s.kernel_w * s.in_channels, rows,
+          s.out_width(), s.out_channels};
+}
+
+}  // namespace
+
+void conv2d_forward_direct(const Conv2dForward<float>& args) {
+  const Conv2dShape& s = args.shape;
+  const DirectBands bands(s);
+  const std::int64_t taps = s.kernel_h * s.kernel_w * s.in_channels;
+  float* weights = scratch(Scratch::kWeights, taps * s.out_channels);
+  transpose(s.out_channels, taps, args.weight, taps, weights, s.out_channels);
+  parallel_for(s.batch * bands.per_picture, [&](std::int64_t index) {
+    const std::int64_t n = index / bands.per_picture, first = index % bands.per_picture * bands.rows;
+    const DirectBand band = direct_band(s, args.prologue, args.x, n, first, std::min(bands.rows, s.out_height() - first));
+    HWY_DYNAMIC_DISPATCH(DirectForward)(band, weights, args.bias, args.y + (n * s.out_height() + first) * s.out_width() * s.out_channels);
+  });
+}
+
+void conv2d_backward_weight_direct(const Conv2dBackwardWeight<float>& args) {
+  const Conv2dShape& s = args.shape;
+  const DirectBands bands(s);
+  const std::int64_t filters = s.out_channels, taps = s.kernel_h * s.kernel_w * s.in_channels;
+  const std::int64_t weights = filters * taps, biases = args.grad_bias ? filters : 0;
+  const Chunks chunks = cut_chunks(s.batch * bands.per_picture, 1, weights + biases);
+  float* partials = scratch(Scratch::kPartials, chunks.count * (weights + biases));
+  parallel_for(chunks.count, [&](std::int64_t chunk) {
+    float* partial = partials + chunk * (weights + biases);
+    std::fill_n(partial + weights, biases, 0.0F);
+    float* sums = scratch(Scratch::kOutput, weights);
+    std::fill_n(sums, weights, 0.0F);
+    for (std::int64_t index = chunks.begin(chunk); index < chunks.end(chunk); ++index) {
+      const std::int64_t n = index / bands.per_picture, first = index % bands.per_picture * bands.rows;
+      const DirectBand band = direct_band(s, args.prologue, args.x, n, first, std::min(bands.rows, s.out_height() - first));
+      const float* grad_y = args.grad_y + (n * s.out_height() + first) * s.out_width() * filters;
+      HWY_DYNAMIC_DISPATCH(DirectWeight)(band, grad_y, sums);
+      if (args.grad_bias) add_column_sums({band.rows * band.width, filters, filters}, grad_y, partial + weights);
+    }
+    transpose(taps, filters, sums, filters, partial, taps);
+  });
+  combine_partials(partials, chunks.count, weights, biases, args.grad_weight, args.grad_bias, args.accumulate);
+}
+
+}  // namespace sepia::kernels::cpu
+#endif  // HWY_ONCE
