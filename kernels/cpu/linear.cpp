@@ -17,12 +17,16 @@
 namespace sepia::kernels::cpu {
 namespace {
 
-constexpr std::int64_t kFewRows = 1024;
+constexpr std::int64_t kFewRows = 256;
+// From here on it pays to turn the weights once, so that every panel's product reads them along its rows.
+constexpr std::int64_t kRowsWorthTurningWeights = 4096;
 
-// Rows of a panel: input and output panel together near 1 MiB, but enough rows for the product to pay for packing the weights.
+// Rows of a panel: input and output panel together near 1 MiB, but enough rows for the product to pay for packing the weights; fewer
+// where there would be less than eight panels (one picture).
 std::int64_t panel_rows(const LinearShape& shape) {
-  const std::int64_t fit = (std::int64_t{1} << 18) / (shape.in_features + shape.out_features);
-  return std::clamp<std::int64_t>(fit / 16 * 16, 256, 1024);
+  const std::int64_t fit = (std::int64_t{1} << 18) / (shape.in_features + shape.out_features) / 16 * 16;
+  const std::int64_t eighth = pieces_of(pieces_of(shape.rows, 8), 16) * 16;
+  return std::min(std::clamp<std::int64_t>(fit, 256, 1024), std::max<std::int64_t>(64, eighth));
 }
 
 // Width of the column blocks when rows are few: 16 blocks where they are not too narrow.
@@ -67,14 +71,15 @@ void linear_forward(const LaunchContext&, const LinearForward<float>& args) {
     });
     return;
   }
-  float* weight = scratch(Scratch::kWeights, in * out);
-  transpose_parallel(out, in, args.weight, in, weight, out);
+  const bool turn = s.rows >= kRowsWorthTurningWeights;
+  float* turned = turn ? scratch(Scratch::kWeights, in * out) : nullptr;
+  if (turn) transpose_parallel(out, in, args.weight, in, turned, out);
   const std::int64_t panel = panel_rows(s);
   parallel_for(pieces_of(s.rows, panel), [&](std::int64_t piece) {
     const std::int64_t first = piece * panel, rows = std::min(panel, s.rows - first);
     float* y = args.y + first * out;
-    gemm({.m = rows, .n = out, .k = in, .a = activated_panel(s, args.prologue, args.x, first, rows), .lda = in, .b = weight, .ldb = out,
-          .c = y, .ldc = out});
+    gemm({.m = rows, .n = out, .k = in, .a = activated_panel(s, args.prologue, args.x, first, rows), .lda = in,
+          .b = turn ? turned : args.weight, .ldb = turn ? out : in, .transpose_b = !turn, .c = y, .ldc = out});
     if (args.bias) add_bias({rows, out, out}, args.bias, y);
   });
 }
@@ -122,7 +127,7 @@ void linear_backward_weight(const LaunchContext&, const LinearBackwardWeight<flo
     return;
   }
   const std::int64_t biases = args.grad_bias ? s.out_features : 0;
-  const Chunks chunks = cut_chunks(s.rows, 512, weights + biases);
+  const Chunks chunks = cut_chunks(s.rows, 256, weights + biases);
   float* partials = scratch(Scratch::kPartials, chunks.count * (weights + biases));
   const std::int64_t panel = panel_rows(s);
   parallel_for(chunks.count, [&](std::int64_t chunk) {

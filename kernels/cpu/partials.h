@@ -35,7 +35,7 @@ inline Chunks cut_chunks(std::int64_t items, std::int64_t least, std::int64_t fl
 /// first. grad_bias may be null.
 inline void combine_partials(const float* partials, std::int64_t count, std::int64_t weights, std::int64_t biases, float* grad_weight,
                              float* grad_bias, Accumulate accumulate) {
-  constexpr std::int64_t kGrain = 16384;
+  constexpr std::int64_t kGrain = 2048;
   const std::int64_t stride = weights + biases;
   parallel_for(pieces_of(weights, kGrain), [&](std::int64_t piece) {
     const std::int64_t first = piece * kGrain;

@@ -20,9 +20,10 @@ PlaneLayout::PlaneLayout(const PlanarConv& conv, std::int64_t out_rows, std::int
       plane(round_up((out_rows + pieces_of(conv.kernel_h, conv.stride)) * pitch + pieces_of(conv.kernel_w, conv.stride) + slack, 16)),
       out_plane(round_up(out_rows * pitch + slack, 16)) {}
 
-PlanarBands::PlanarBands(const PlanarConv& conv, std::int64_t positions) {
-  const std::int64_t pitch = pieces_of(conv.in_width + 2 * conv.pad_w, conv.stride);
-  const std::int64_t bands = std::clamp<std::int64_t>(pieces_of(conv.out_height * pitch, positions), 1, conv.out_height);
+PlanarBands::PlanarBands(const PlanarConv& conv, std::int64_t most) {
+  const std::int64_t positions = conv.out_height * pieces_of(conv.in_width + 2 * conv.pad_w, conv.stride);
+  const std::int64_t fitting = std::clamp<std::int64_t>(conv.batch * positions / 16, std::min<std::int64_t>(512, most), most);
+  const std::int64_t bands = std::clamp<std::int64_t>(pieces_of(positions, fitting), 1, conv.out_height);
   rows = pieces_of(conv.out_height, bands);
   per_picture = pieces_of(conv.out_height, rows);
 }

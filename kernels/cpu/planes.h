@@ -46,9 +46,10 @@ struct PlaneLayout {
   std::int64_t out_plane;  ///< floats of an output plane, a multiple of 16
 };
 
-/// How the output rows of one picture are cut into bands of about `positions` positions: by shape alone.
+/// How the output rows of one picture are cut into bands, by shape alone: of about `most` positions, or less where few pictures would
+/// make less than sixteen bands in all.
 struct PlanarBands {
-  PlanarBands(const PlanarConv& conv, std::int64_t positions);
+  PlanarBands(const PlanarConv& conv, std::int64_t most);
 
   std::int64_t rows, per_picture;
 };

@@ -167,7 +167,7 @@ TEST(CpuConv2d, LayersOfTheNetworks) {
 
 TEST(CpuLinear, EveryPrologue) {
   for (const LinearShape& shape : {LinearShape{1, 1, 1}, LinearShape{5, 37, 6}, LinearShape{1500, 3, 24}, LinearShape{1100, 37, 33},
-                                   LinearShape{2600, 32, 64}, LinearShape{32, 700, 300}}) {
+                                   LinearShape{4200, 19, 64}, LinearShape{32, 700, 300}, LinearShape{300, 17, 5}}) {
     check_all_variants(check_linear, shape);
   }
 }
