@@ -30,7 +30,9 @@ inline std::vector<float> numbers(std::int64_t count, std::uint32_t array) {
 }
 
 /// The same numbers in the type of the reference.
-inline std::vector<double> as_double(const std::vector<float>& values) { return {values.begin(), values.end()}; }
+inline std::vector<double> as_double(const std::vector<float>& values) {
+  return {values.begin(), values.end()};
+}
 
 /// Whether each element lies within rounding of a sum of `terms` products of numbers below one.
 inline bool agree(const std::vector<float>& actual, const std::vector<double>& expected, std::int64_t terms) {
@@ -59,14 +61,16 @@ inline double gemm_ceiling(int threads) {
   for (int i = 0; i < 8; ++i) {
     const double start = seconds(threads);
     parallel_for(threads, [&](std::int64_t t) {
-      kernels::cpu::gemm({.m = kSize, .n = kSize, .k = kSize, .a = a.data(), .lda = kSize, .b = b.data(), .ldb = kSize, .c = c[t].data(), .ldc = kSize});
+      kernels::cpu::gemm(
+          {.m = kSize, .n = kSize, .k = kSize, .a = a.data(), .lda = kSize, .b = b.data(), .ldb = kSize, .c = c[t].data(), .ldc = kSize});
     });
     best = std::min(best, seconds(threads) - start);
   }
   return measured[threads] = 2e-9 * kSize * kSize * kSize * threads / best;
 }
 
-/// Times `run` and reports `flop` operations per call as a rate and as a share of the ceiling. The first call is not timed: scratch grows then.
+/// Times `run` and reports `flop` operations per call as a rate and as a share of the ceiling. The first call is not timed: scratch grows
+/// then.
 template <class Run>
 void time_kernel(benchmark::State& state, double flop, int threads, Run&& run) {
   set_num_threads(threads);

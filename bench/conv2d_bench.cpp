@@ -16,9 +16,9 @@ struct Layer {
 };
 
 constexpr Layer kLayers[] = {
-    {"simplenet.conv1", {32, 256, 256, 3, 6, 7, 7, 1, 0}},   {"simplenet.conv2", {32, 125, 125, 6, 16, 7, 7, 1, 0}},
-    {"simplenet.conv3", {32, 59, 59, 16, 24, 7, 7, 1, 0}},   {"edgenet.stem", {32, 256, 256, 3, 32, 3, 3, 2, 1}},
-    {"xception.conv1", {8, 256, 256, 3, 32, 3, 3, 2, 0}},    {"xception.conv2", {8, 127, 127, 32, 64, 3, 3, 1, 0}},
+    {"simplenet.conv1", {32, 256, 256, 3, 6, 7, 7, 1, 0}},       {"simplenet.conv2", {32, 125, 125, 6, 16, 7, 7, 1, 0}},
+    {"simplenet.conv3", {32, 59, 59, 16, 24, 7, 7, 1, 0}},       {"edgenet.stem", {32, 256, 256, 3, 32, 3, 3, 2, 1}},
+    {"xception.conv1", {8, 256, 256, 3, 32, 3, 3, 2, 0}},        {"xception.conv2", {8, 127, 127, 32, 64, 3, 3, 1, 0}},
     {"xception.block2.skip", {8, 63, 63, 128, 256, 1, 1, 2, 0}},
 };
 
@@ -40,11 +40,13 @@ struct Data {
 
 void run(const Conv2dShape& s, Direction direction, Data& d) {
   switch (direction) {
-    case Direction::kForward: return cpu::conv2d_forward({}, {s, d.x.data(), {}, d.weight.data(), d.bias.data(), d.y.data()});
+    case Direction::kForward:
+      return cpu::conv2d_forward({}, {s, d.x.data(), {}, d.weight.data(), d.bias.data(), d.y.data()});
     case Direction::kBackwardInput:
       return cpu::conv2d_backward_input({}, {s, d.grad_y.data(), d.weight.data(), d.x.data(), {}, d.grad_x.data(), Accumulate::kWrite});
     case Direction::kBackwardWeight:
-      return cpu::conv2d_backward_weight({}, {s, d.x.data(), {}, d.grad_y.data(), d.grad_weight.data(), d.grad_bias.data(), Accumulate::kWrite});
+      return cpu::conv2d_backward_weight(
+          {}, {s, d.x.data(), {}, d.grad_y.data(), d.grad_weight.data(), d.grad_bias.data(), Accumulate::kWrite});
   }
 }
 
@@ -63,7 +65,8 @@ bool correct(Conv2dShape s, Direction direction) {
       reference::conv2d_backward_input<double>({}, {s, grad_y.data(), weight.data(), x.data(), {}, grad_x.data(), Accumulate::kWrite});
       return agree(d.grad_x, grad_x, s.kernel_h * s.kernel_w * s.out_channels);
     case Direction::kBackwardWeight:
-      reference::conv2d_backward_weight<double>({}, {s, x.data(), {}, grad_y.data(), grad_weight.data(), grad_bias.data(), Accumulate::kWrite});
+      reference::conv2d_backward_weight<double>({},
+                                                {s, x.data(), {}, grad_y.data(), grad_weight.data(), grad_bias.data(), Accumulate::kWrite});
       return agree(d.grad_weight, grad_weight, s.out_height() * s.out_width());
   }
   return false;
@@ -73,7 +76,8 @@ void bench_layer(benchmark::State& state, const Layer& layer, Direction directio
   const Conv2dShape& s = layer.shape;
   if (!correct(s, direction)) return state.SkipWithError("the result differs from the reference kernel");
   Data data(s);
-  const double flop = 2.0 * static_cast<double>(s.batch * s.out_height() * s.out_width() * s.out_channels * s.in_channels * s.kernel_h * s.kernel_w);
+  const double flop =
+      2.0 * static_cast<double>(s.batch * s.out_height() * s.out_width() * s.out_channels * s.in_channels * s.kernel_h * s.kernel_w);
   time_kernel(state, flop, static_cast<int>(state.range(0)), [&] { run(s, direction, data); });
 }
 

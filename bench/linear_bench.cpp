@@ -16,10 +16,10 @@ struct Layer {
 };
 
 constexpr Layer kLayers[] = {
-    {"edgenet.blocks.0.pointwise", {131072, 32, 64}},  {"edgenet.blocks.1.pointwise", {32768, 64, 128}},
-    {"edgenet.blocks.2.pointwise", {8192, 128, 256}},  {"xception.middle.pointwise", {8192, 728, 728}},
-    {"xception.conv4.pointwise", {2048, 1536, 2048}},  {"simplenet.fc1", {32, 16224, 1024}},
-    {"simplenet.fc1.one_picture", {1, 16224, 1024}},   {"simplenet.fc2", {32, 1024, 256}},
+    {"edgenet.blocks.0.pointwise", {131072, 32, 64}}, {"edgenet.blocks.1.pointwise", {32768, 64, 128}},
+    {"edgenet.blocks.2.pointwise", {8192, 128, 256}}, {"xception.middle.pointwise", {8192, 728, 728}},
+    {"xception.conv4.pointwise", {2048, 1536, 2048}}, {"simplenet.fc1", {32, 16224, 1024}},
+    {"simplenet.fc1.one_picture", {1, 16224, 1024}},  {"simplenet.fc2", {32, 1024, 256}},
 };
 
 enum class Direction { kForward, kBackwardInput, kBackwardWeight };
@@ -40,11 +40,13 @@ struct Data {
 
 void run(const LinearShape& s, Direction direction, Data& d) {
   switch (direction) {
-    case Direction::kForward: return cpu::linear_forward({}, {s, d.x.data(), {}, d.weight.data(), d.bias.data(), d.y.data()});
+    case Direction::kForward:
+      return cpu::linear_forward({}, {s, d.x.data(), {}, d.weight.data(), d.bias.data(), d.y.data()});
     case Direction::kBackwardInput:
       return cpu::linear_backward_input({}, {s, d.grad_y.data(), d.weight.data(), d.x.data(), {}, d.grad_x.data(), Accumulate::kWrite});
     case Direction::kBackwardWeight:
-      return cpu::linear_backward_weight({}, {s, d.x.data(), {}, d.grad_y.data(), d.grad_weight.data(), d.grad_bias.data(), Accumulate::kWrite});
+      return cpu::linear_backward_weight(
+          {}, {s, d.x.data(), {}, d.grad_y.data(), d.grad_weight.data(), d.grad_bias.data(), Accumulate::kWrite});
   }
 }
 
@@ -63,7 +65,8 @@ bool correct(LinearShape s, Direction direction) {
       reference::linear_backward_input<double>({}, {s, grad_y.data(), weight.data(), x.data(), {}, grad_x.data(), Accumulate::kWrite});
       return agree(d.grad_x, grad_x, s.out_features);
     case Direction::kBackwardWeight:
-      reference::linear_backward_weight<double>({}, {s, x.data(), {}, grad_y.data(), grad_weight.data(), grad_bias.data(), Accumulate::kWrite});
+      reference::linear_backward_weight<double>({},
+                                                {s, x.data(), {}, grad_y.data(), grad_weight.data(), grad_bias.data(), Accumulate::kWrite});
       return agree(d.grad_weight, grad_weight, s.rows) && agree(d.grad_bias, grad_bias, s.rows);
   }
   return false;

@@ -8,15 +8,23 @@ namespace sepia::kernels::cpu {
 namespace {
 
 // A 1x1 filter without stride and padding is a linear map of rows.
-bool pointwise(const Conv2dShape& s) { return s.kernel_h == 1 && s.kernel_w == 1 && s.stride == 1 && s.padding == 0; }
+bool pointwise(const Conv2dShape& s) {
+  return s.kernel_h == 1 && s.kernel_w == 1 && s.stride == 1 && s.padding == 0;
+}
 
-LinearShape as_rows(const Conv2dShape& s) { return {s.batch * s.height * s.width, s.in_channels, s.out_channels}; }
+LinearShape as_rows(const Conv2dShape& s) {
+  return {s.batch * s.height * s.width, s.in_channels, s.out_channels};
+}
 
 // Few channels leave vectors of channels empty and matrix products thin; then vectors run along the width.
-bool few_channels(const Conv2dShape& s) { return s.in_channels <= 24 && s.out_channels <= 32; }
+bool few_channels(const Conv2dShape& s) {
+  return s.in_channels <= 24 && s.out_channels <= 32;
+}
 
 // Few inputs, whole vectors of outputs.
-bool direct(const Conv2dShape& s) { return s.out_channels % 32 == 0 && s.kernel_h * s.kernel_w * s.in_channels <= 288; }
+bool direct(const Conv2dShape& s) {
+  return s.out_channels % 32 == 0 && s.kernel_h * s.kernel_w * s.in_channels <= 288;
+}
 
 }  // namespace
 
@@ -39,8 +47,8 @@ void conv2d_backward_input(const LaunchContext& context, const Conv2dBackwardInp
 
 void conv2d_backward_weight(const LaunchContext& context, const Conv2dBackwardWeight<float>& args) {
   if (pointwise(args.shape)) {
-    return linear_backward_weight(context, {as_rows(args.shape), args.x, args.prologue, args.grad_y, args.grad_weight, args.grad_bias,
-                                            args.accumulate});
+    return linear_backward_weight(
+        context, {as_rows(args.shape), args.x, args.prologue, args.grad_y, args.grad_weight, args.grad_bias, args.accumulate});
   }
   if (direct(args.shape)) return conv2d_backward_weight_direct(args);
   if (few_channels(args.shape)) return conv2d_backward_weight_planar(args);

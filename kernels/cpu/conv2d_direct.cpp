@@ -30,13 +30,13 @@ namespace sepia::kernels::cpu {
 
 // A band of output rows and the input rows it needs.
 struct DirectBand {
-  const float* input;           // first padded input row of the band
-  std::int64_t row_pitch;       // floats between input rows
-  std::int64_t row_step;        // floats between the input rows of neighbouring output rows
-  std::int64_t step;            // floats between the inputs of neighbouring positions
-  std::int64_t kernel_h, run;   // filter rows; taps in each
-  std::int64_t rows, width;     // of output
-  std::int64_t channels;        // of output: a multiple of 32
+  const float* input;          // first padded input row of the band
+  std::int64_t row_pitch;      // floats between input rows
+  std::int64_t row_step;       // floats between the input rows of neighbouring output rows
+  std::int64_t step;           // floats between the inputs of neighbouring positions
+  std::int64_t kernel_h, run;  // filter rows; taps in each
+  std::int64_t rows, width;    // of output
+  std::int64_t channels;       // of output: a multiple of 32
 };
 
 }  // namespace sepia::kernels::cpu
@@ -177,8 +177,9 @@ struct DirectBands {
 DirectBand direct_band(const Conv2dShape& s, const Prologue<float>& prologue, const float* x, std::int64_t n, std::int64_t first,
                        std::int64_t rows) {
   const PaddedBand input = padded_band(s, prologue, x, n, first * s.stride, (rows - 1) * s.stride + s.kernel_h, Scratch::kPanel);
-  return {input.data,   input.row_pitch, s.stride * input.row_pitch, s.stride * s.in_channels, s.kernel_h, s.kernel_w * s.in_channels, rows,
-          s.out_width(), s.out_channels};
+  return {
+      input.data,    input.row_pitch, s.stride * input.row_pitch, s.stride * s.in_channels, s.kernel_h, s.kernel_w * s.in_channels, rows,
+      s.out_width(), s.out_channels};
 }
 
 }  // namespace

@@ -25,7 +25,8 @@ namespace {
 struct Bands {
   explicit Bands(const Conv2dShape& s) : shape(s) {
     constexpr std::int64_t kFloats = 1 << 17;  // columns matrix of half a MiB
-    rows = std::clamp<std::int64_t>(kFloats / std::max<std::int64_t>(1, s.out_width() * taps()), 1, std::max<std::int64_t>(1, s.out_height()));
+    rows =
+        std::clamp<std::int64_t>(kFloats / std::max<std::int64_t>(1, s.out_width() * taps()), 1, std::max<std::int64_t>(1, s.out_height()));
     per_picture = pieces_of(s.out_height(), rows);
   }
 
@@ -51,8 +52,8 @@ struct Band {
 const float* gather_columns(const Bands& bands, const Band& band, const Prologue<float>& prologue, const float* x) {
   const Conv2dShape& s = bands.shape;
   const std::int64_t run = s.kernel_w * s.in_channels, step = s.stride * s.in_channels;
-  const PaddedBand input = padded_band(s, prologue, x, band.n, band.first_row * s.stride, (band.rows - 1) * s.stride + s.kernel_h,
-                                       Scratch::kOutput);
+  const PaddedBand input =
+      padded_band(s, prologue, x, band.n, band.first_row * s.stride, (band.rows - 1) * s.stride + s.kernel_h, Scratch::kOutput);
   float* columns = scratch(Scratch::kPanel, band.positions * bands.taps());
   float* out = columns;
   for (std::int64_t p = 0; p < band.rows; ++p) {
@@ -88,8 +89,16 @@ void conv2d_forward_im2col(const Conv2dForward<float>& args) {
   parallel_for(bands.total(), [&](std::int64_t index) {
     const Band band(bands, index);
     float* y = args.y + band.first_position * filters;
-    gemm({.m = band.positions, .n = filters, .k = bands.taps(), .a = gather_columns(bands, band, args.prologue, args.x), .lda = bands.taps(),
-          .b = args.weight, .ldb = bands.taps(), .transpose_b = true, .c = y, .ldc = filters});
+    gemm({.m = band.positions,
+          .n = filters,
+          .k = bands.taps(),
+          .a = gather_columns(bands, band, args.prologue, args.x),
+          .lda = bands.taps(),
+          .b = args.weight,
+          .ldb = bands.taps(),
+          .transpose_b = true,
+          .c = y,
+          .ldc = filters});
     if (args.bias) add_bias({band.positions, filters, filters}, args.bias, y);
   });
 }
@@ -105,8 +114,15 @@ void conv2d_backward_input_im2col(const Conv2dBackwardInput<float>& args) {
     for (std::int64_t index = n * bands.per_picture; index < (n + 1) * bands.per_picture; ++index) {
       const Band band(bands, index);
       float* grad_columns = scratch(Scratch::kPanel, band.positions * bands.taps());
-      gemm({.m = band.positions, .n = bands.taps(), .k = filters, .a = args.grad_y + band.first_position * filters, .lda = filters,
-            .b = args.weight, .ldb = bands.taps(), .c = grad_columns, .ldc = bands.taps()});
+      gemm({.m = band.positions,
+            .n = bands.taps(),
+            .k = filters,
+            .a = args.grad_y + band.first_position * filters,
+            .lda = filters,
+            .b = args.weight,
+            .ldb = bands.taps(),
+            .c = grad_columns,
+            .ldc = bands.taps()});
       scatter_columns(bands, band, grad_columns, padded, pitch);
     }
     for (std::int64_t h = 0; h < s.height; ++h) {
@@ -128,9 +144,17 @@ void conv2d_backward_weight_im2col(const Conv2dBackwardWeight<float>& args) {
     for (std::int64_t index = chunks.begin(chunk); index < chunks.end(chunk); ++index) {
       const Band band(bands, index);
       const float* grad_y = args.grad_y + band.first_position * filters;
-      gemm({.m = filters, .n = bands.taps(), .k = band.positions, .a = grad_y, .lda = filters, .transpose_a = true,
-            .b = gather_columns(bands, band, args.prologue, args.x), .ldb = bands.taps(),
-            .beta = index == chunks.begin(chunk) ? 0.0F : 1.0F, .c = partial, .ldc = bands.taps()});
+      gemm({.m = filters,
+            .n = bands.taps(),
+            .k = band.positions,
+            .a = grad_y,
+            .lda = filters,
+            .transpose_a = true,
+            .b = gather_columns(bands, band, args.prologue, args.x),
+            .ldb = bands.taps(),
+            .beta = index == chunks.begin(chunk) ? 0.0F : 1.0F,
+            .c = partial,
+            .ldc = bands.taps()});
       if (args.grad_bias) add_column_sums({band.positions, filters, filters}, grad_y, partial + weights);
     }
   });

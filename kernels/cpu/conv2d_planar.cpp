@@ -27,15 +27,15 @@ namespace sepia::kernels::cpu {
 
 // One block of output channels over all positions of a band.
 struct PlanarTile {
-  const float* input;          // planes
-  const std::int64_t* taps;    // distance of each tap
+  const float* input;        // planes
+  const std::int64_t* taps;  // distance of each tap
   std::int64_t tap_count;
-  const float* weights;        // (taps, block)
-  const float* bias;           // (block)
+  const float* weights;  // (taps, block)
+  const float* bias;     // (block)
   std::int64_t positions;
-  float* output;               // planes, out_plane apart
+  float* output;  // planes, out_plane apart
   std::int64_t out_plane;
-  std::int64_t channels;       // of the block that exist; the others have zero weights and are not stored
+  std::int64_t channels;  // of the block that exist; the others have zero weights and are not stored
 };
 
 }  // namespace sepia::kernels::cpu
@@ -92,13 +92,20 @@ HWY_NOINLINE void RunTile(const PlanarTile& t) {
 
 void RunPlanarTile(std::int64_t block, const PlanarTile& tile) {
   switch (block) {
-    case 1: return RunTile<1>(tile);
-    case 2: return RunTile<2>(tile);
-    case 3: return RunTile<3>(tile);
-    case 4: return RunTile<4>(tile);
-    case 5: return RunTile<5>(tile);
-    case 6: return RunTile<6>(tile);
-    default: break;
+    case 1:
+      return RunTile<1>(tile);
+    case 2:
+      return RunTile<2>(tile);
+    case 3:
+      return RunTile<3>(tile);
+    case 4:
+      return RunTile<4>(tile);
+    case 5:
+      return RunTile<5>(tile);
+    case 6:
+      return RunTile<6>(tile);
+    default:
+      break;
   }
   if constexpr (kManyRegisters) {
     if (block == 7) return RunTile<7>(tile);
@@ -106,7 +113,9 @@ void RunPlanarTile(std::int64_t block, const PlanarTile& tile) {
   }
 }
 
-std::int64_t PlanarBlock(std::int64_t channels) { return pieces_of(channels, pieces_of(channels, kLargestBlock)); }
+std::int64_t PlanarBlock(std::int64_t channels) {
+  return pieces_of(channels, pieces_of(channels, kLargestBlock));
+}
 
 }  // namespace HWY_NAMESPACE
 }  // namespace sepia::kernels::cpu
@@ -120,12 +129,13 @@ HWY_EXPORT(PlanarBlock);
 
 namespace {
 
-constexpr std::int64_t kSlack = 8 * 16;             // vectors of a tile may reach beyond the last position
+constexpr std::int64_t kSlack = 8 * 16;  // vectors of a tile may reach beyond the last position
 constexpr std::int64_t kPositionsPerBand = 4096;
 
 // Runs the correlation: weight(k, c, r, s) gives the filters; finish(n, first row, rows, output planes) takes each band's result.
 template <class Weight, class Finish>
-void correlate(const PlanarConv& conv, const float* x, const Prologue<float>& prologue, const float* bias, Weight&& weight, Finish&& finish) {
+void correlate(const PlanarConv& conv, const float* x, const Prologue<float>& prologue, const float* bias, Weight&& weight,
+               Finish&& finish) {
   const std::int64_t block = HWY_DYNAMIC_DISPATCH(PlanarBlock)(conv.out_channels), blocks = pieces_of(conv.out_channels, block);
   const PlanarBands bands(conv, kPositionsPerBand);
   const PlaneLayout layout(conv, bands.rows, kSlack);
@@ -157,8 +167,14 @@ void correlate(const PlanarConv& conv, const float* x, const Prologue<float>& pr
     float* output = scratch(Scratch::kOutput, conv.out_channels * layout.out_plane);
     load_input_planes(conv, layout, prologue, x + n * picture, first, rows, input);
     for (std::int64_t b = 0; b < blocks; ++b) {
-      const PlanarTile tile{input, distances, taps, weights + b * block * taps, biases + b * block,
-                            layout.positions(rows, conv.out_width), output + b * block * layout.out_plane, layout.out_plane,
+      const PlanarTile tile{input,
+                            distances,
+                            taps,
+                            weights + b * block * taps,
+                            biases + b * block,
+                            layout.positions(rows, conv.out_width),
+                            output + b * block * layout.out_plane,
+                            layout.out_plane,
                             std::min(block, conv.out_channels - b * block)};
       HWY_DYNAMIC_DISPATCH(RunPlanarTile)(block, tile);
     }
@@ -183,8 +199,18 @@ void conv2d_forward_planar(const Conv2dForward<float>& args) {
 
 void conv2d_backward_input_planar(const Conv2dBackwardInput<float>& args) {
   const Conv2dShape& s = args.shape;
-  const PlanarConv conv{s.batch,       s.out_height(), s.out_width(), s.out_channels, s.height,                   s.width,
-                        s.in_channels, s.kernel_h,     s.kernel_w,    1,              s.kernel_h - 1 - s.padding, s.kernel_w - 1 - s.padding};
+  const PlanarConv conv{s.batch,
+                        s.out_height(),
+                        s.out_width(),
+                        s.out_channels,
+                        s.height,
+                        s.width,
+                        s.in_channels,
+                        s.kernel_h,
+                        s.kernel_w,
+                        1,
+                        s.kernel_h - 1 - s.padding,
+                        s.kernel_w - 1 - s.padding};
   const auto weight = [&](std::int64_t c, std::int64_t k, std::int64_t r, std::int64_t t) {
     return args.weight[((k * s.kernel_h + s.kernel_h - 1 - r) * s.kernel_w + s.kernel_w - 1 - t) * s.in_channels + c];
   };
@@ -196,7 +222,8 @@ void conv2d_backward_input_planar(const Conv2dBackwardInput<float>& args) {
               // The band's input planes are no longer needed: their scratch takes the result that is yet to be added.
               float* result = direct ? args.grad_x + at : scratch(Scratch::kPanel, all.count * all.channels);
               store_output_planes(conv, layout, planes, rows, result);
-              mask_rows(args.prologue, all, args.prologue.relu ? args.x + at : nullptr, result, all.channels, args.grad_x + at, args.accumulate);
+              mask_rows(args.prologue, all, args.prologue.relu ? args.x + at : nullptr, result, all.channels, args.grad_x + at,
+                        args.accumulate);
             });
 }
 

@@ -25,14 +25,14 @@ namespace sepia::kernels::cpu {
 
 // The dot products of all output channels with the taps of one filter row (c, r) over a band.
 struct PlanarDots {
-  const float* grad_y;             // planes, grad_plane apart
+  const float* grad_y;  // planes, grad_plane apart
   std::int64_t grad_plane;
   std::int64_t out_channels;
-  const float* input;              // planes
-  const std::int64_t* taps;        // kernel_w distances
+  const float* input;        // planes
+  const std::int64_t* taps;  // kernel_w distances
   std::int64_t kernel_w;
   std::int64_t positions;
-  float* sums;                     // += at k * k_pitch + s * s_pitch
+  float* sums;  // += at k * k_pitch + s * s_pitch
   std::int64_t k_pitch, s_pitch;
 };
 
@@ -160,9 +160,10 @@ void conv2d_backward_weight_planar(const Conv2dBackwardWeight<float>& args) {
         for (std::int64_t c = 0; c < conv.in_channels; ++c) {
           for (std::int64_t r = 0; r < conv.kernel_h; ++r) {
             for (std::int64_t t = 0; t < conv.kernel_w; ++t) distances[t] = layout.tap(c, r, t);
-            HWY_DYNAMIC_DISPATCH(RunPlanarDots)({grad_y + start, layout.out_plane, conv.out_channels, input + start, distances, conv.kernel_w,
-                                                 std::min(kPositionsPerDot, positions - start),
-                                                 partial + r * conv.kernel_w * conv.in_channels + c, conv.taps(), conv.in_channels});
+            HWY_DYNAMIC_DISPATCH(RunPlanarDots)
+            ({grad_y + start, layout.out_plane, conv.out_channels, input + start, distances, conv.kernel_w,
+              std::min(kPositionsPerDot, positions - start), partial + r * conv.kernel_w * conv.in_channels + c, conv.taps(),
+              conv.in_channels});
           }
         }
       }

@@ -30,8 +30,8 @@ class OneThread {
 void gemm(const Gemm& p) {
   if (p.m == 0 || p.n == 0) return;
   const OneThread one_thread;
-  const dnnl_status_t status = dnnl_sgemm(p.transpose_a ? 'T' : 'N', p.transpose_b ? 'T' : 'N', p.m, p.n, p.k, 1.0F, p.a, p.lda, p.b, p.ldb,
-                                          p.beta, p.c, p.ldc);
+  const dnnl_status_t status =
+      dnnl_sgemm(p.transpose_a ? 'T' : 'N', p.transpose_b ? 'T' : 'N', p.m, p.n, p.k, 1.0F, p.a, p.lda, p.b, p.ldb, p.beta, p.c, p.ldc);
   SEPIA_CHECK_KIND(status == dnnl_success, status == dnnl_out_of_memory ? ErrorKind::kMemory : ErrorKind::kInternal,
                    "oneDNN matrix product (", p.m, ", ", p.n, ", ", p.k, ") failed with status ", static_cast<int>(status));
 }

@@ -1,9 +1,9 @@
 #include "kernels/cpu/isa.h"
 
-#include <cstdlib>
 #include <hwy/targets.h>
-#include <optional>
 #include <oneapi/dnnl/dnnl.h>
+#include <cstdlib>
+#include <optional>
 #include <string_view>
 
 #include "engine/base/error.h"
@@ -50,7 +50,8 @@ const bool kLimitApplied = [] {
 
 IsaLimit isa_limit() {
   const auto limit = parse(setting());
-  SEPIA_CHECK(limit.has_value(), "SEPIA_MAX_ISA is '", setting(), "', expected avx2, avx512 or amx; unset it to use all this processor has");
+  SEPIA_CHECK(limit.has_value(), "SEPIA_MAX_ISA is '", setting(),
+              "', expected avx2, avx512 or amx; unset it to use all this processor has");
   return *limit;
 }
 

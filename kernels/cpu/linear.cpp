@@ -64,8 +64,16 @@ void linear_forward(const LaunchContext&, const LinearForward<float>& args) {
     parallel_for(pieces_of(out, width), [&](std::int64_t block) {
       const std::int64_t first = block * width, columns = std::min(width, out - first);
       float* transposed = scratch(Scratch::kOutput, columns * s.rows);
-      gemm({.m = columns, .n = s.rows, .k = in, .a = args.weight + first * in, .lda = in, .b = x, .ldb = in, .transpose_b = true,
-            .c = transposed, .ldc = s.rows});
+      gemm({.m = columns,
+            .n = s.rows,
+            .k = in,
+            .a = args.weight + first * in,
+            .lda = in,
+            .b = x,
+            .ldb = in,
+            .transpose_b = true,
+            .c = transposed,
+            .ldc = s.rows});
       transpose(columns, s.rows, transposed, s.rows, args.y + first, out);
       if (args.bias) add_bias({s.rows, columns, out}, args.bias + first, args.y + first);
     });
@@ -78,8 +86,16 @@ void linear_forward(const LaunchContext&, const LinearForward<float>& args) {
   parallel_for(pieces_of(s.rows, panel), [&](std::int64_t piece) {
     const std::int64_t first = piece * panel, rows = std::min(panel, s.rows - first);
     float* y = args.y + first * out;
-    gemm({.m = rows, .n = out, .k = in, .a = activated_panel(s, args.prologue, args.x, first, rows), .lda = in,
-          .b = turn ? turned : args.weight, .ldb = turn ? out : in, .transpose_b = !turn, .c = y, .ldc = out});
+    gemm({.m = rows,
+          .n = out,
+          .k = in,
+          .a = activated_panel(s, args.prologue, args.x, first, rows),
+          .lda = in,
+          .b = turn ? turned : args.weight,
+          .ldb = turn ? out : in,
+          .transpose_b = !turn,
+          .c = y,
+          .ldc = out});
     if (args.bias) add_bias({rows, out, out}, args.bias, y);
   });
 }
@@ -99,11 +115,19 @@ void linear_backward_input(const LaunchContext&, const LinearBackwardInput<float
     float* grad_x = args.grad_x + first_row * s.in_features + first_column;
     float* result = aside ? scratch(Scratch::kOutput, rows * columns) : grad_x;
     const std::int64_t pitch = aside ? columns : s.in_features;
-    gemm({.m = rows, .n = columns, .k = s.out_features, .a = args.grad_y + first_row * s.out_features, .lda = s.out_features,
-          .b = args.weight + first_column, .ldb = s.in_features, .beta = add && !aside ? 1.0F : 0.0F, .c = result, .ldc = pitch});
+    gemm({.m = rows,
+          .n = columns,
+          .k = s.out_features,
+          .a = args.grad_y + first_row * s.out_features,
+          .lda = s.out_features,
+          .b = args.weight + first_column,
+          .ldb = s.in_features,
+          .beta = add && !aside ? 1.0F : 0.0F,
+          .c = result,
+          .ldc = pitch});
     if (args.prologue.relu) {
-      mask_rows(columns_from(args.prologue, first_column), {rows, columns, s.in_features}, args.x + first_row * s.in_features + first_column,
-                result, pitch, grad_x, args.accumulate);
+      mask_rows(columns_from(args.prologue, first_column), {rows, columns, s.in_features},
+                args.x + first_row * s.in_features + first_column, result, pitch, grad_x, args.accumulate);
     }
   });
 }
@@ -117,8 +141,17 @@ void linear_backward_weight(const LaunchContext&, const LinearBackwardWeight<flo
     const std::int64_t width = block_columns(s.out_features, 16);
     parallel_for(pieces_of(s.out_features, width), [&](std::int64_t block) {
       const std::int64_t first = block * width, columns = std::min(width, s.out_features - first);
-      gemm({.m = columns, .n = s.in_features, .k = s.rows, .a = args.grad_y + first, .lda = s.out_features, .transpose_a = true, .b = x,
-            .ldb = s.in_features, .beta = beta, .c = args.grad_weight + first * s.in_features, .ldc = s.in_features});
+      gemm({.m = columns,
+            .n = s.in_features,
+            .k = s.rows,
+            .a = args.grad_y + first,
+            .lda = s.out_features,
+            .transpose_a = true,
+            .b = x,
+            .ldb = s.in_features,
+            .beta = beta,
+            .c = args.grad_weight + first * s.in_features,
+            .ldc = s.in_features});
       if (args.grad_bias) {
         if (args.accumulate == Accumulate::kWrite) std::fill_n(args.grad_bias + first, columns, 0.0F);
         add_column_sums({s.rows, columns, s.out_features}, args.grad_y + first, args.grad_bias + first);
@@ -136,9 +169,17 @@ void linear_backward_weight(const LaunchContext&, const LinearBackwardWeight<flo
     for (std::int64_t first = chunks.begin(chunk); first < chunks.end(chunk); first += panel) {
       const std::int64_t rows = std::min(panel, chunks.end(chunk) - first);
       const float* grad_y = args.grad_y + first * s.out_features;
-      gemm({.m = s.out_features, .n = s.in_features, .k = rows, .a = grad_y, .lda = s.out_features, .transpose_a = true,
-            .b = activated_panel(s, args.prologue, args.x, first, rows), .ldb = s.in_features,
-            .beta = first == chunks.begin(chunk) ? 0.0F : 1.0F, .c = partial, .ldc = s.in_features});
+      gemm({.m = s.out_features,
+            .n = s.in_features,
+            .k = rows,
+            .a = grad_y,
+            .lda = s.out_features,
+            .transpose_a = true,
+            .b = activated_panel(s, args.prologue, args.x, first, rows),
+            .ldb = s.in_features,
+            .beta = first == chunks.begin(chunk) ? 0.0F : 1.0F,
+            .c = partial,
+            .ldc = s.in_features});
       if (args.grad_bias) add_column_sums({rows, s.out_features, s.out_features}, grad_y, partial + weights);
     }
   });

@@ -10,7 +10,9 @@
 namespace sepia::kernels::cpu {
 namespace {
 
-std::int64_t round_up(std::int64_t value, std::int64_t to) { return pieces_of(value, to) * to; }
+std::int64_t round_up(std::int64_t value, std::int64_t to) {
+  return pieces_of(value, to) * to;
+}
 
 }  // namespace
 
@@ -51,7 +53,8 @@ void load_input_planes(const PlanarConv& conv, const PlaneLayout& layout, const 
         if (end < layout.pitch) std::fill(to + c * channel_plane + std::max(end, begin), to + c * channel_plane + layout.pitch, 0.0F);
       }
       if (end > begin) {
-        transpose(end - begin, channels, row + (begin * stride + phase - conv.pad_w) * channels, stride * channels, to + begin, channel_plane);
+        transpose(end - begin, channels, row + (begin * stride + phase - conv.pad_w) * channels, stride * channels, to + begin,
+                  channel_plane);
       }
     }
   }

@@ -4,8 +4,8 @@
 // copied so that each channel is one plane, its rows joined without gaps: row i starts at i * pitch, and output position
 // (p, q) lies at p * pitch + q of an output plane. A tap (c, r, s) then is a constant distance into the input, over all positions
 // of the band at once, and vectors run on from row to row; what they compute in the last columns of a row (pitch - out_width of
-// them) belongs to no output and is dropped. A stride splits rows and columns by their remainder into stride^2 planes per channel, so that it
-// is a distance again.
+// them) belongs to no output and is dropped. A stride splits rows and columns by their remainder into stride^2 planes per channel, so that
+// it is a distance again.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,8 @@
 
 namespace sepia::kernels::cpu {
 
-/// A correlation y(p, q, k) = sum x(p * stride + r - pad_h, q * stride + s - pad_w, c) * w(k, c, r, s) over pictures; backward_input is one too.
+/// A correlation y(p, q, k) = sum x(p * stride + r - pad_h, q * stride + s - pad_w, c) * w(k, c, r, s) over pictures; backward_input is one
+/// too.
 struct PlanarConv {
   std::int64_t batch, in_height, in_width, in_channels;
   std::int64_t out_height, out_width, out_channels;
@@ -59,7 +60,8 @@ struct PlanarBands {
 void load_input_planes(const PlanarConv& conv, const PlaneLayout& layout, const Prologue<float>& prologue, const float* picture,
                        std::int64_t first, std::int64_t rows, float* planes);
 
-/// Copies rows [first, first + rows) of an output picture (NHWC) into output planes, zeros in the columns that belong to no output and in the slack.
+/// Copies rows [first, first + rows) of an output picture (NHWC) into output planes, zeros in the columns that belong to no output and in
+/// the slack.
 void load_output_planes(const PlanarConv& conv, const PlaneLayout& layout, const float* picture, std::int64_t first, std::int64_t rows,
                         float* planes);
 

@@ -29,9 +29,15 @@ HWY_INLINE void for_vectors(std::int64_t count, Full&& full, Tail&& tail) {
 
 // Affine part of a prologue: a fused multiply-add, as in every vectorised kernel, so that a mask recomputed elsewhere has the
 // same bits.
-HWY_INLINE V affine(V x, V scale, V shift) { return hn::MulAdd(scale, x, shift); }
-HWY_INLINE V relu(V a) { return hn::IfThenZeroElse(hn::Lt(a, hn::Zero(D())), a); }
-HWY_INLINE V pass(V a, V grad) { return hn::IfThenZeroElse(hn::Le(a, hn::Zero(D())), grad); }
+HWY_INLINE V affine(V x, V scale, V shift) {
+  return hn::MulAdd(scale, x, shift);
+}
+HWY_INLINE V relu(V a) {
+  return hn::IfThenZeroElse(hn::Lt(a, hn::Zero(D())), a);
+}
+HWY_INLINE V pass(V a, V grad) {
+  return hn::IfThenZeroElse(hn::Le(a, hn::Zero(D())), grad);
+}
 
 // One row; scale may be null. Written for long rows: callers join short ones.
 void ActivateRow(const float* scale, const float* shift, bool with_relu, std::int64_t count, const float* x, float* out) {
@@ -42,9 +48,11 @@ void ActivateRow(const float* scale, const float* shift, bool with_relu, std::in
   };
   if (scale) {
     for_vectors(
-        count, [&](std::int64_t i) { hn::StoreU(value(hn::LoadU(d, x + i), hn::LoadU(d, scale + i), hn::LoadU(d, shift + i)), d, out + i); },
+        count,
+        [&](std::int64_t i) { hn::StoreU(value(hn::LoadU(d, x + i), hn::LoadU(d, scale + i), hn::LoadU(d, shift + i)), d, out + i); },
         [&](std::int64_t i, auto m) {
-          hn::BlendedStore(value(hn::MaskedLoad(m, d, x + i), hn::MaskedLoad(m, d, scale + i), hn::MaskedLoad(m, d, shift + i)), m, d, out + i);
+          hn::BlendedStore(value(hn::MaskedLoad(m, d, x + i), hn::MaskedLoad(m, d, scale + i), hn::MaskedLoad(m, d, shift + i)), m, d,
+                           out + i);
         });
   } else {
     for_vectors(

@@ -37,8 +37,12 @@ HWY_INLINE void Tile(D d, const float* in, std::int64_t in_pitch, float* out, st
   constexpr int kLanes = static_cast<int>(hn::MaxLanes(D()));
   constexpr int kGroups = kLanes / 4;
   const hn::RepartitionToWide<D> pairs;
-  const auto lower_pairs = [&](V a, V b) { return hn::BitCast(d, hn::InterleaveLower(pairs, hn::BitCast(pairs, a), hn::BitCast(pairs, b))); };
-  const auto upper_pairs = [&](V a, V b) { return hn::BitCast(d, hn::InterleaveUpper(pairs, hn::BitCast(pairs, a), hn::BitCast(pairs, b))); };
+  const auto lower_pairs = [&](V a, V b) {
+    return hn::BitCast(d, hn::InterleaveLower(pairs, hn::BitCast(pairs, a), hn::BitCast(pairs, b)));
+  };
+  const auto upper_pairs = [&](V a, V b) {
+    return hn::BitCast(d, hn::InterleaveUpper(pairs, hn::BitCast(pairs, a), hn::BitCast(pairs, b)));
+  };
   V part[4][kGroups];  // part[j][g]: 128-bit part b holds column 4 b + j of rows 4 g .. 4 g + 3
 #pragma GCC unroll 4
   for (int g = 0; g < kGroups; ++g) {
@@ -176,7 +180,9 @@ void Transpose(const Matrix& m) {
 
 #else
 
-void Transpose(const Matrix& m) { Scalar(m); }
+void Transpose(const Matrix& m) {
+  Scalar(m);
+}
 
 #endif
 
@@ -197,7 +203,8 @@ void transpose(std::int64_t rows, std::int64_t columns, const float* in, std::in
   HWY_DYNAMIC_DISPATCH(TransposeEntry)(rows, columns, in, in_pitch, out, out_pitch);
 }
 
-void transpose_parallel(std::int64_t rows, std::int64_t columns, const float* in, std::int64_t in_pitch, float* out, std::int64_t out_pitch) {
+void transpose_parallel(std::int64_t rows, std::int64_t columns, const float* in, std::int64_t in_pitch, float* out,
+                        std::int64_t out_pitch) {
   const std::int64_t grain = std::max<std::int64_t>(64, (1 << 16) / std::max<std::int64_t>(1, columns) / 16 * 16);
   parallel_for(pieces_of(rows, grain), [&](std::int64_t piece) {
     const std::int64_t first = piece * grain;

@@ -10,6 +10,7 @@ namespace sepia::kernels::cpu {
 void transpose(std::int64_t rows, std::int64_t columns, const float* in, std::int64_t in_pitch, float* out, std::int64_t out_pitch);
 
 /// The same on several threads, for large matrices.
-void transpose_parallel(std::int64_t rows, std::int64_t columns, const float* in, std::int64_t in_pitch, float* out, std::int64_t out_pitch);
+void transpose_parallel(std::int64_t rows, std::int64_t columns, const float* in, std::int64_t in_pitch, float* out,
+                        std::int64_t out_pitch);
 
 }  // namespace sepia::kernels::cpu

@@ -70,25 +70,26 @@ void expect_same_bits_for_any_threads(const Results& expected, Run&& run, const 
 }
 
 void check_conv2d(const Conv2dShape& s, Kind kind, Accumulate accumulate, bool bias) {
-  const std::string what = str("conv ", s.batch, "x", s.height, "x", s.width, "x", s.in_channels, " -> ", s.out_channels, " kernel ", s.kernel_h,
-                               "x", s.kernel_w, " stride ", s.stride, " padding ", s.padding, " ", name(kind, accumulate));
+  const std::string what = str("conv ", s.batch, "x", s.height, "x", s.width, "x", s.in_channels, " -> ", s.out_channels, " kernel ",
+                               s.kernel_h, "x", s.kernel_w, " stride ", s.stride, " padding ", s.padding, " ", name(kind, accumulate));
   const std::int64_t outputs = s.batch * s.out_height() * s.out_width() * s.out_channels, taps = s.kernel_h * s.kernel_w * s.in_channels;
-  const Numbers x(s.batch * s.height * s.width * s.in_channels, 3), weight(s.out_channels * taps, 4), b(s.out_channels, 5), grad_y(outputs, 6);
+  const Numbers x(s.batch * s.height * s.width * s.in_channels, 3), weight(s.out_channels * taps, 4), b(s.out_channels, 5),
+      grad_y(outputs, 6);
   const Numbers before_x(std::ssize(x.f), 7), before_weight(std::ssize(weight.f), 8);
   const PrologueNumbers prologue(kind, s.in_channels);
   const auto run = [&] {
     Results r{std::vector<float>(outputs, NAN), before_x.f, before_weight.f, b.f};
     cpu::conv2d_forward({}, {s, x.f.data(), prologue.f(), weight.f.data(), bias ? b.f.data() : nullptr, r.y.data()});
     cpu::conv2d_backward_input({}, {s, grad_y.f.data(), weight.f.data(), x.f.data(), prologue.f(), r.grad_x.data(), accumulate});
-    cpu::conv2d_backward_weight({}, {s, x.f.data(), prologue.f(), grad_y.f.data(), r.grad_weight.data(), bias ? r.grad_bias.data() : nullptr,
-                                     accumulate});
+    cpu::conv2d_backward_weight(
+        {}, {s, x.f.data(), prologue.f(), grad_y.f.data(), r.grad_weight.data(), bias ? r.grad_bias.data() : nullptr, accumulate});
     return r;
   };
   std::vector<double> y(outputs), grad_x = before_x.d, grad_weight = before_weight.d, grad_bias = b.d;
   reference::conv2d_forward<double>({}, {s, x.d.data(), prologue.d(), weight.d.data(), bias ? b.d.data() : nullptr, y.data()});
   reference::conv2d_backward_input<double>({}, {s, grad_y.d.data(), weight.d.data(), x.d.data(), prologue.d(), grad_x.data(), accumulate});
-  reference::conv2d_backward_weight<double>({}, {s, x.d.data(), prologue.d(), grad_y.d.data(), grad_weight.data(),
-                                                 bias ? grad_bias.data() : nullptr, accumulate});
+  reference::conv2d_backward_weight<double>(
+      {}, {s, x.d.data(), prologue.d(), grad_y.d.data(), grad_weight.data(), bias ? grad_bias.data() : nullptr, accumulate});
   const Results r = run();
   expect_close(r.y, y, taps, what + " y");
   expect_close(r.grad_x, grad_x, s.kernel_h * s.kernel_w * s.out_channels, what + " grad_x");
@@ -99,22 +100,23 @@ void check_conv2d(const Conv2dShape& s, Kind kind, Accumulate accumulate, bool b
 
 void check_linear(const LinearShape& s, Kind kind, Accumulate accumulate, bool bias) {
   const std::string what = str("linear ", s.rows, " rows ", s.in_features, " -> ", s.out_features, " ", name(kind, accumulate));
-  const Numbers x(s.rows * s.in_features, 3), weight(s.out_features * s.in_features, 4), b(s.out_features, 5), grad_y(s.rows * s.out_features, 6);
+  const Numbers x(s.rows * s.in_features, 3), weight(s.out_features * s.in_features, 4), b(s.out_features, 5),
+      grad_y(s.rows * s.out_features, 6);
   const Numbers before_x(std::ssize(x.f), 7), before_weight(std::ssize(weight.f), 8);
   const PrologueNumbers prologue(kind, s.in_features);
   const auto run = [&] {
     Results r{std::vector<float>(s.rows * s.out_features, NAN), before_x.f, before_weight.f, b.f};
     cpu::linear_forward({}, {s, x.f.data(), prologue.f(), weight.f.data(), bias ? b.f.data() : nullptr, r.y.data()});
     cpu::linear_backward_input({}, {s, grad_y.f.data(), weight.f.data(), x.f.data(), prologue.f(), r.grad_x.data(), accumulate});
-    cpu::linear_backward_weight({}, {s, x.f.data(), prologue.f(), grad_y.f.data(), r.grad_weight.data(), bias ? r.grad_bias.data() : nullptr,
-                                     accumulate});
+    cpu::linear_backward_weight(
+        {}, {s, x.f.data(), prologue.f(), grad_y.f.data(), r.grad_weight.data(), bias ? r.grad_bias.data() : nullptr, accumulate});
     return r;
   };
   std::vector<double> y(s.rows * s.out_features), grad_x = before_x.d, grad_weight = before_weight.d, grad_bias = b.d;
   reference::linear_forward<double>({}, {s, x.d.data(), prologue.d(), weight.d.data(), bias ? b.d.data() : nullptr, y.data()});
   reference::linear_backward_input<double>({}, {s, grad_y.d.data(), weight.d.data(), x.d.data(), prologue.d(), grad_x.data(), accumulate});
-  reference::linear_backward_weight<double>({}, {s, x.d.data(), prologue.d(), grad_y.d.data(), grad_weight.data(),
-                                                 bias ? grad_bias.data() : nullptr, accumulate});
+  reference::linear_backward_weight<double>(
+      {}, {s, x.d.data(), prologue.d(), grad_y.d.data(), grad_weight.data(), bias ? grad_bias.data() : nullptr, accumulate});
   const Results r = run();
   expect_close(r.y, y, s.in_features, what + " y");
   expect_close(r.grad_x, grad_x, s.out_features, what + " grad_x");
@@ -141,9 +143,9 @@ TEST(CpuConv2d, HandComputed) {
 }
 
 TEST(CpuConv2d, OddShapesEveryPrologue) {
-  for (const Conv2dShape& shape : {Conv2dShape{2, 9, 7, 3, 5, 3, 3, 1, 1}, Conv2dShape{3, 11, 8, 24, 37, 3, 3, 2, 1},
-                                   Conv2dShape{2, 6, 5, 37, 6, 1, 1, 1, 0}, Conv2dShape{1, 5, 9, 1, 1, 5, 3, 2, 2},
-                                   Conv2dShape{2, 9, 10, 5, 32, 3, 3, 2, 1}, Conv2dShape{2, 15, 17, 3, 64, 5, 3, 1, 1}}) {
+  for (const Conv2dShape& shape :
+       {Conv2dShape{2, 9, 7, 3, 5, 3, 3, 1, 1}, Conv2dShape{3, 11, 8, 24, 37, 3, 3, 2, 1}, Conv2dShape{2, 6, 5, 37, 6, 1, 1, 1, 0},
+        Conv2dShape{1, 5, 9, 1, 1, 5, 3, 2, 2}, Conv2dShape{2, 9, 10, 5, 32, 3, 3, 2, 1}, Conv2dShape{2, 15, 17, 3, 64, 5, 3, 1, 1}}) {
     check_all_variants(check_conv2d, shape);
   }
 }
@@ -156,13 +158,13 @@ TEST(CpuConv2d, OnePixelAndFilterAsLargeAsThePicture) {
 }
 
 TEST(CpuConv2d, LayersOfTheNetworks) {
-  check_conv2d({2, 40, 70, 3, 6, 7, 7, 1, 0}, Kind::kPlain, Accumulate::kWrite, true);      // simplenet conv1
-  check_conv2d({2, 45, 45, 6, 16, 7, 7, 1, 0}, Kind::kRelu, Accumulate::kWrite, true);      // simplenet conv2
-  check_conv2d({2, 29, 31, 16, 24, 7, 7, 1, 0}, Kind::kRelu, Accumulate::kWrite, true);     // simplenet conv3
-  check_conv2d({2, 64, 64, 3, 32, 3, 3, 2, 1}, Kind::kPlain, Accumulate::kWrite, true);     // edgenet stem
-  check_conv2d({2, 47, 47, 3, 32, 3, 3, 2, 0}, Kind::kPlain, Accumulate::kWrite, false);    // xception conv1
+  check_conv2d({2, 40, 70, 3, 6, 7, 7, 1, 0}, Kind::kPlain, Accumulate::kWrite, true);          // simplenet conv1
+  check_conv2d({2, 45, 45, 6, 16, 7, 7, 1, 0}, Kind::kRelu, Accumulate::kWrite, true);          // simplenet conv2
+  check_conv2d({2, 29, 31, 16, 24, 7, 7, 1, 0}, Kind::kRelu, Accumulate::kWrite, true);         // simplenet conv3
+  check_conv2d({2, 64, 64, 3, 32, 3, 3, 2, 1}, Kind::kPlain, Accumulate::kWrite, true);         // edgenet stem
+  check_conv2d({2, 47, 47, 3, 32, 3, 3, 2, 0}, Kind::kPlain, Accumulate::kWrite, false);        // xception conv1
   check_conv2d({2, 23, 23, 32, 64, 3, 3, 1, 0}, Kind::kAffineRelu, Accumulate::kWrite, false);  // xception conv2
-  check_conv2d({2, 19, 19, 128, 256, 1, 1, 2, 0}, Kind::kRelu, Accumulate::kAdd, false);    // xception block 2 skip
+  check_conv2d({2, 19, 19, 128, 256, 1, 1, 2, 0}, Kind::kRelu, Accumulate::kAdd, false);        // xception block 2 skip
 }
 
 TEST(CpuLinear, EveryPrologue) {
