@@ -3,7 +3,10 @@
 namespace sepia::cli {
 
 void add_all_commands(CLI::App& app, Session& session) {
+  add_demo_command(app, session);
   add_train_command(app, session);
+  add_eval_command(app, session);
+  add_predict_command(app, session);
   add_summary_command(app, session);
   add_gradcheck_command(app, session);
   add_doctor_command(app, session);

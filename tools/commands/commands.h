@@ -6,8 +6,11 @@
 
 namespace sepia::cli {
 
+void add_demo_command(CLI::App& app, Session& session);
 void add_doctor_command(CLI::App& app, Session& session);
+void add_eval_command(CLI::App& app, Session& session);
 void add_gradcheck_command(CLI::App& app, Session& session);
+void add_predict_command(CLI::App& app, Session& session);
 void add_summary_command(CLI::App& app, Session& session);
 void add_train_command(CLI::App& app, Session& session);
 

@@ -1,0 +1,164 @@
+#include "tools/predict/predict_pictures.h"
+
+#include <algorithm>
+#include <cctype>
+
+#include "data/dataset.h"
+#include "data/image_read.h"
+#include "data/resize.h"
+#include "engine/base/csv.h"
+#include "engine/base/error.h"
+#include "engine/base/file.h"
+#include "engine/base/parallel_for.h"
+#include "engine/base/sha256.h"
+#include "engine/base/version.h"
+#include "engine/train/stepper.h"
+#include "tools/report/predictions_page.h"
+
+namespace sepia::tools {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int kThumbnailSide = 160;
+
+bool looks_like_picture(const fs::path& path) {
+  std::string extension = path.extension().string();
+  std::ranges::transform(extension, extension.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  for (const char* known : {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tga", ".ppm", ".pgm", ".pnm"}) {
+    if (extension == known) return true;
+  }
+  return false;
+}
+
+template <class Iterator>
+std::vector<std::string> pictures_in(const fs::path& folder) {
+  std::vector<std::string> found;
+  std::error_code error;
+  for (Iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
+    if (looks_like_picture(entry->path()) && !entry->is_directory(error)) found.push_back(entry->path().string());
+  }
+  SEPIA_CHECK_KIND(!error, ErrorKind::kPath, folder.string(), ": ", error.message());
+  std::ranges::sort(found);
+  return found;
+}
+
+/// Pictures that have been decoded already, as a data set for compute_logits.
+class DecodedPictures final : public Dataset {
+ public:
+  DecodedPictures(const std::vector<PredictedPicture>& pictures, int image_size) : image_size_(image_size) {
+    for (const PredictedPicture& picture : pictures) {
+      if (picture.error.empty()) usable_.push_back(&picture);
+    }
+  }
+  std::size_t size() const override { return usable_.size(); }
+  Sample at(std::size_t i) const override { return {.image = usable_[i]->image, .label = kReal}; }
+  int label(std::size_t) const override { return kReal; }
+  std::string path(std::size_t i) const override { return usable_[i]->path; }
+  int image_size() const override { return image_size_; }
+
+ private:
+  std::vector<const PredictedPicture*> usable_;
+  int image_size_;
+};
+
+PredictedPicture read_picture(const std::string& path, int image_size) {
+  PredictedPicture picture{.path = path, .sha256 = {}, .error = {}, .image = {}};
+  try {
+    const std::vector<std::byte> bytes = read_file(path, kMaxImageFileBytes);
+    picture.sha256 = sha256_hex(bytes);
+    picture.image = resize_and_crop(decode_image(bytes, path), image_size);
+  } catch (const Error& error) {
+    picture.error = error.what();
+  }
+  return picture;
+}
+
+}  // namespace
+
+std::vector<std::string> pictures_under(const std::vector<std::string>& arguments, bool recursive) {
+  std::vector<std::string> files;
+  for (const std::string& argument : arguments) {
+    std::error_code error;
+    const fs::file_status status = fs::status(argument, error);
+    SEPIA_CHECK_KIND(fs::exists(status), ErrorKind::kPath, argument, ": ", error ? error.message() : "no such file or folder");
+    if (!fs::is_directory(status)) {
+      files.push_back(argument);
+      continue;
+    }
+    const std::vector<std::string> found = recursive ? pictures_in<fs::recursive_directory_iterator>(argument) : pictures_in<fs::directory_iterator>(argument);
+    SEPIA_CHECK_KIND(!found.empty(), ErrorKind::kData, argument, ": the folder holds no picture", recursive ? "" : "; add -r to look into its folders");
+    files.insert(files.end(), found.begin(), found.end());
+  }
+  return files;
+}
+
+void predict_pictures(nn::Module& model, const models::ModelSpec& spec, const std::vector<std::string>& files, int batch_size,
+                      const std::function<void(const PredictedPicture&)>& report) {
+  const auto at_once = static_cast<std::size_t>(batch_size);
+  for (std::size_t begin = 0; begin < files.size(); begin += at_once) {
+    std::vector<PredictedPicture> pictures(std::min(at_once, files.size() - begin));
+    parallel_for(static_cast<std::int64_t>(pictures.size()), [&](std::int64_t i) {
+      const auto k = static_cast<std::size_t>(i);
+      pictures[k] = read_picture(files[begin + k], static_cast<int>(spec.image_size));
+    });
+    const DecodedPictures usable(pictures, static_cast<int>(spec.image_size));
+    std::vector<Logits2> logits;
+    if (usable.size() > 0) {
+      logits = train::compute_logits(model, usable, {.normalisation = spec.normalisation, .batch_size = batch_size, .workers = 0, .samples = {}, .on_batch = {}});
+    }
+    auto next = logits.begin();
+    for (PredictedPicture& picture : pictures) {
+      if (picture.error.empty()) {
+        picture.logits = *next++;
+        const auto [prob_real, prob_fake] = softmax(picture.logits);
+        picture.prob_real = prob_real;
+        picture.prob_fake = prob_fake;
+        picture.called_fake = is_fake(picture.logits);
+      }
+      report(picture);
+    }
+  }
+}
+
+std::initializer_list<std::string_view> prediction_files() {
+  static const std::initializer_list<std::string_view> names{"predictions.csv", "predictions.jsonl", "index.html"};
+  return names;
+}
+
+struct PredictionFolder::Impl {
+  fs::path folder;
+  std::string csv = "path,label,prob_fake,logit_real,logit_fake,sha256,error\n", lines;
+  report::PredictionsPage page;
+};
+
+PredictionFolder::PredictionFolder(fs::path folder, std::string model, bool toy, std::vector<std::string> command) : impl_(std::make_unique<Impl>()) {
+  impl_->folder = std::move(folder);
+  impl_->page.title = impl_->folder.filename().string();
+  impl_->page.model = std::move(model);
+  if (toy) impl_->page.notes.push_back("The weights were trained on drawn toy faces: they say nothing about photographs.");
+  std::string line = "sepia";
+  for (std::size_t i = 1; i < command.size(); ++i) line += " " + command[i];
+  impl_->page.commands = {line};
+  impl_->page.version = std::string(version());
+}
+
+PredictionFolder::~PredictionFolder() = default;
+
+void PredictionFolder::add(const PredictedPicture& p, const std::string& json_line) {
+  const bool good = p.error.empty();
+  const char* label = !good ? "" : p.called_fake ? "fake" : "real";
+  impl_->csv += csv_row({p.path, label, good ? csv_number(p.prob_fake) : "", good ? csv_number(p.logits[0]) : "", good ? csv_number(p.logits[1]) : "",
+                         p.sha256, p.error});
+  impl_->lines += json_line + '\n';
+  impl_->page.predictions.push_back({.path = p.path, .sha256 = p.sha256, .thumbnail = good ? resize_and_crop(p.image, kThumbnailSide) : Image{},
+                                     .label = label, .prob_fake = p.prob_fake, .verdict = {}, .error = p.error});
+}
+
+void PredictionFolder::finish() {
+  write_file_atomic(impl_->folder / "predictions.csv", impl_->csv);
+  write_file_atomic(impl_->folder / "predictions.jsonl", impl_->lines);
+  write_file_atomic(impl_->folder / "index.html", report::predictions_page(impl_->page));
+}
+
+}  // namespace sepia::tools

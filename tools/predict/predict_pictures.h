@@ -1,0 +1,56 @@
+// Scoring loose pictures, and the folder that keeps the answers.
+#pragma once
+
+#include <array>
+#include <filesystem>
+#include <functional>
+#include <initializer_list>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "data/image.h"
+#include "engine/nn/module.h"
+#include "models/model.h"
+
+namespace sepia::tools {
+
+/// What a model says of one file, or why it can say nothing.
+struct PredictedPicture {
+  std::string path;    ///< as given, or folder/name
+  std::string sha256;  ///< of the file
+  std::string error;   ///< not empty: the rest is not set
+  Image image;         ///< as the network saw it
+  std::array<double, 2> logits{};
+  double prob_real = 0, prob_fake = 0;
+  bool called_fake = false;
+};
+
+/// The files that the arguments mean, in their order; a folder stands for the pictures in it (and below it when `recursive`), sorted by
+/// path. Throws kPath when an argument does not exist or a folder cannot be read, kData when a folder holds no picture.
+std::vector<std::string> pictures_under(const std::vector<std::string>& arguments, bool recursive);
+
+/// Reads, scores and reports every file in order, `batch_size` at a time; memory does not grow with their number. A file that cannot
+/// be used is reported with its error and the others go on.
+void predict_pictures(nn::Module& model, const models::ModelSpec& spec, const std::vector<std::string>& files, int batch_size,
+                      const std::function<void(const PredictedPicture&)>& report);
+
+/// The files that PredictionFolder writes.
+std::initializer_list<std::string_view> prediction_files();
+
+/// predictions.csv, predictions.jsonl and index.html in one folder. Nothing is written before finish().
+class PredictionFolder {
+ public:
+  PredictionFolder(std::filesystem::path folder, std::string model, bool toy, std::vector<std::string> command);
+  ~PredictionFolder();
+  void add(const PredictedPicture& picture, const std::string& json_line);
+  /// Throws kPath.
+  void finish();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace sepia::tools
