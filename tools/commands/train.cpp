@@ -64,6 +64,18 @@ train::TrainConfig resumed_config(const fs::path& folder, const Session& session
   return asked.config;
 }
 
+/// A run that was refused before its first step (wrong folder, bad pictures) holds nothing but its settings: without them the
+/// corrected command can use the same folder.
+void forget_unstarted(const fs::path& out) {
+  std::error_code ignored;
+  std::size_t entries = 0;
+  for (fs::directory_iterator at(out, ignored), end; at != end; at.increment(ignored)) ++entries;
+  const fs::path settings = train::RunFolder{out}.config();
+  if (entries != 1 || !fs::exists(settings, ignored)) return;
+  fs::remove(settings, ignored);
+  fs::remove(out, ignored);
+}
+
 int run_train(const std::string& architecture, TrainOptions& options, const Session& session) {
   const bool resume = !options.resume.empty();
   fs::path out = options.out;
@@ -89,7 +101,13 @@ int run_train(const std::string& architecture, TrainOptions& options, const Sess
   set_num_threads(config.threads);
 
   const GracefulStop graceful;
-  const TrainResult result = run_training(config, out, {.resume = resume, .command = session.arguments()});
+  TrainResult result;
+  try {
+    result = run_training(config, out, {.resume = resume, .command = session.arguments()});
+  } catch (const Error&) {
+    if (!resume) forget_unstarted(out);
+    throw;
+  }
   if (options.json) print_json(result_json(result, out));
   return result.outcome.interrupted ? stop_exit_code() : 0;
 }

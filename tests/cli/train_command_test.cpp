@@ -1,0 +1,182 @@
+// sepia train as a process: what it leaves behind, and what it says to wrong options, wrong folders and wrong pictures.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "tests/support/run_command.h"
+#include "tests/support/small_dataset.h"
+#include "tests/support/temporary_folder.h"
+
+namespace sepia::test {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+class TrainCommand : public ::testing::Test {
+ protected:
+  TrainCommand() { write_small_dataset(data()); }
+
+  fs::path data() const { return folder_ / "data"; }
+  fs::path run() const { return folder_ / "run"; }
+
+  /// sepia train edgenet on the small data set, with more options; the last of two equal options must not be needed.
+  CommandResult train(const std::vector<std::string>& more = {}) const {
+    std::vector<std::string> words = {"train", "edgenet", "--data", data(), "--out", run(), "--image-size", "32", "--epochs", "2", "-b", "8"};
+    words.insert(words.end(), more.begin(), more.end());
+    return run_sepia(words);
+  }
+
+  void write(const fs::path& path, const std::string& bytes) const {
+    fs::create_directories((data() / path).parent_path());
+    std::ofstream(data() / path, std::ios::binary) << bytes;
+  }
+
+  static std::string bytes_of(const fs::path& path) {
+    std::ifstream in(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), {}};
+  }
+
+  /// Exit code `code`, and an error of one line that holds `parts`; progress may stand before it.
+  static void expect_failure(const CommandResult& result, int code, const std::vector<std::string>& parts) {
+    EXPECT_EQ(result.exit_code, code) << result.err;
+    const std::size_t at = result.err.rfind("error: ");
+    ASSERT_NE(at, std::string::npos) << result.err;
+    const std::string line = result.err.substr(at);
+    EXPECT_EQ(std::count(line.begin(), line.end(), '\n'), 1) << line;
+    for (const std::string& part : parts) EXPECT_THAT(line, HasSubstr(part));
+    EXPECT_EQ(result.out, "");
+  }
+
+  TemporaryFolder folder_;
+};
+
+TEST_F(TrainCommand, LeavesARunFolderThatHoldsEverything) {
+  const CommandResult result = train({"--json"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  for (const char* name : {"config.json", "log.json", "log.jsonl", "best.safetensors", "last.safetensors", "predictions_test.csv", "metrics.json", "manifest.csv",
+                           "report.html"}) {
+    EXPECT_GT(fs::file_size(run() / name), 0U) << name;
+  }
+  EXPECT_FALSE(fs::is_empty(run() / "plots"));
+  const auto json = nlohmann::json::parse(result.out);
+  EXPECT_EQ(json.at("epochs"), 2);
+  const auto log = nlohmann::json::parse(bytes_of(run() / "log.json"));
+  EXPECT_EQ(log.at("train_loss").size(), 2U);
+  EXPECT_EQ(log.at("optimizer").at("name"), "adam");
+  // One plain line per epoch: stderr is no terminal here.
+  EXPECT_EQ(result.err.find('\r'), std::string::npos);
+  EXPECT_EQ(result.err.find('\x1b'), std::string::npos);
+  EXPECT_THAT(result.err, HasSubstr("epoch 2/2 "));
+  EXPECT_EQ(run_sepia({"summary", run(), "--json"}).exit_code, 0);
+}
+
+TEST_F(TrainCommand, DoesNotDependOnThreadsOrWorkers) {
+  ASSERT_EQ(train({"--threads", "1", "--workers", "0"}).exit_code, 0);
+  const std::string weights = bytes_of(run() / "best.safetensors");
+  const CommandResult again = train({"--threads", "3", "--workers", "3", "--overwrite"});
+  ASSERT_EQ(again.exit_code, 0) << again.err;
+  EXPECT_EQ(bytes_of(run() / "best.safetensors"), weights);
+}
+
+TEST_F(TrainCommand, ResumingAFinishedOrInterruptedRunGivesTheSameBytes) {
+  ASSERT_EQ(train({"--checkpoint-every", "1"}).exit_code, 0);
+  const std::string last = bytes_of(run() / "last.safetensors");
+  const CommandResult finished = run_sepia({"train", "--resume", run()});
+  EXPECT_EQ(finished.exit_code, 0) << finished.err;
+  EXPECT_EQ(bytes_of(run() / "last.safetensors"), last);
+  expect_failure(run_sepia({"train", "--resume", run(), "--lr", "0.5"}), 2, {"lr", "0.5"});
+  expect_failure(run_sepia({"train", "--resume", folder_ / "nothing"}), 4, {"nothing"});
+}
+
+TEST_F(TrainCommand, RefusesNumbersThatMakeNoSense) {
+  for (const auto& [option, value] : std::vector<std::pair<std::string, std::string>>{{"--lr", "nan"},
+                                                                                      {"--lr", "-1"},
+                                                                                      {"--lr", "1e999"},
+                                                                                      {"--weight-decay", "inf"},
+                                                                                      {"--smoothing", "1"},
+                                                                                      {"--patience", "-1"},
+                                                                                      {"--workers", "many"},
+                                                                                      {"--seed", "-7"},
+                                                                                      {"--threads", "2.5"}}) {
+    expect_failure(train({option, value}), 2, {option + " " + value + ": must be"});
+  }
+  expect_failure(run_sepia({"train", "edgenet", "--data", data(), "--out", run(), "--batch-size", "-8"}), 2, {"--batch-size -8: must be"});
+  expect_failure(run_sepia({"train", "edgenet", "--data", data(), "--out", run(), "--epochs", "0"}), 2, {"--epochs 0: must be"});
+  EXPECT_FALSE(fs::exists(run())) << "a refused command must not leave a folder behind";
+}
+
+TEST_F(TrainCommand, RefusesWhatIsNotThere) {
+  expect_failure(train({"--learning-rate", "1"}), 2, {"unknown option '--learning-rate'", "sepia train --help"});
+  expect_failure(train({"--epoch", "1"}), 2, {"did you mean '--epochs'?"});
+  expect_failure(train({"--device", "cuda"}), 2, {"built without CUDA"});
+  expect_failure(train({"--precision", "bf16"}), 2, {"--precision bf16"});
+  expect_failure(train({"--opt", "adamax"}), 2, {"adamax"});
+  expect_failure(train({"--sched", "step"}), 2, {"step"});
+  expect_failure(run_sepia({"train", "resnet", "--data", data(), "--out", run()}), 2, {"resnet", "edgenet"});
+  expect_failure(run_sepia({"train", "edgenet", "--data", folder_ / "no-data", "--out", run()}), 4, {"no-data"});
+  expect_failure(run_sepia({"train", "edgenet", "--out", run()}), 2, {"--data"});
+  expect_failure(run_sepia({"train", "simplenet", "--data", data(), "--out", run(), "--image-size", "32"}), 2, {"50"});
+}
+
+TEST_F(TrainCommand, RefusesAnOutputFolderInUse) {
+  fs::create_directories(run());
+  std::ofstream(run() / "thesis.txt") << "precious";
+  expect_failure(train(), 2, {"is in use"});
+  EXPECT_EQ(bytes_of(run() / "thesis.txt"), "precious");
+  EXPECT_EQ(train({"--overwrite"}).exit_code, 0);
+  EXPECT_EQ(bytes_of(run() / "thesis.txt"), "precious");
+}
+
+TEST_F(TrainCommand, NamesTheFolderThatIsMisspelt) {
+  fs::rename(data() / "train/real", data() / "train/Real");
+  fs::rename(data() / "train/fake", data() / "train/FAKE");
+  expect_failure(train(), 3, {"'Real'", "'FAKE'", "real/ and fake/"});
+}
+
+TEST_F(TrainCommand, NeedsBothClassesInTrain) {
+  fs::remove_all(data() / "train/fake");
+  expect_failure(train(), 3, {"fake"});
+  EXPECT_FALSE(fs::exists(run())) << "the corrected command must be able to use the folder";
+  fs::create_directories(data() / "train/fake");
+  expect_failure(train(), 3, {"fake"});
+}
+
+TEST_F(TrainCommand, ListsEveryBadPictureOrGoesOnWithout) {
+  const std::string good = bytes_of(data() / "train/real/0.png");
+  write("train/real/empty.png", "");
+  write("train/real/text.png", "this is no picture\n");
+  write("train/fake/short.png", good.substr(0, good.size() / 2));
+  std::string huge = good;
+  huge.replace(16, 8, std::string("\0\0\xff\xff\0\0\xff\xff", 8));  // IHDR width and height; the checksum is wrong then, too
+  write("train/fake/huge.png", huge);
+  const std::vector<std::byte> jpeg = encode_jpeg(striped_picture(32, false, 99));
+  write("val/real/short.jpg", std::string(reinterpret_cast<const char*>(jpeg.data()), jpeg.size() / 2));
+  expect_failure(train(), 3, {"5 pictures", "train/real/empty.png", "train/real/text.png", "train/fake/short.png", "train/fake/huge.png", "val/real/short.jpg",
+                              "--bad-images skip"});
+  const CommandResult skipped = train({"--bad-images", "skip"});
+  EXPECT_EQ(skipped.exit_code, 0) << skipped.err;
+  EXPECT_THAT(skipped.err, HasSubstr("train/real/empty.png"));
+  EXPECT_EQ(bytes_of(run() / "manifest.csv").find("empty.png"), std::string::npos);
+}
+
+TEST_F(TrainCommand, TrainsWithoutValOrTestAndSaysWhatIsMissing) {
+  fs::remove_all(data() / "val");
+  fs::remove_all(data() / "test");
+  const CommandResult result = train({"--json"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const auto json = nlohmann::json::parse(result.out);
+  EXPECT_TRUE(json.at("auc").is_null());
+  EXPECT_TRUE(json.at("auc_reason").is_string());
+  const auto log = nlohmann::json::parse(bytes_of(run() / "log.json"));
+  EXPECT_TRUE(log.at("test_loss").is_null());
+}
+
+}  // namespace
+}  // namespace sepia::test
