@@ -21,7 +21,7 @@ import subprocess
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
-OURS = str(HERE.parents[1] / "build" / "sepia") + " bench {model} --json --batch {batch} --precision {precision} --threads {threads}"
+OURS = str(HERE.parents[1] / "build" / "step_bench") + " {model} --batch {batch} --threads {threads}"
 MODES = {"fp32": ("eager", "channels_last", "compile"), "bf16": ("bf16", "compile_bf16")}
 
 
