@@ -93,6 +93,8 @@ void apply_words(TrainOptions& options) {
     SEPIA_CHECK(c.class_weights.size() == 2, "--class-weights must be REAL,FAKE or balanced; got '", options.class_weights, "'");
   }
   c.image_size = options.image_size;
+  // Whole, so that a run can be resumed and its report made again from any folder.
+  if (!c.data.empty()) c.data = std::filesystem::absolute(c.data).lexically_normal().string();
 }
 
 }  // namespace sepia::cli
