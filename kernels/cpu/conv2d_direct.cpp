@@ -22,7 +22,7 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/cpu/conv2d_direct.cpp"
 #include <hwy/foreach_target.h>
-#include "kernels/cpu/register_hold-inl.h"
+#include "kernels/cpu/vector-inl.h"
 
 #ifndef SEPIA_CONV2D_DIRECT_ONCE
 #define SEPIA_CONV2D_DIRECT_ONCE
@@ -43,29 +43,23 @@ struct DirectBand {
 #endif
 
 HWY_BEFORE_NAMESPACE();
-namespace sepia::kernels::cpu {
-namespace HWY_NAMESPACE {
-namespace hn = hwy::HWY_NAMESPACE;
-using D = hn::ScalableTag<float>;
-using V = hn::Vec<D>;
+namespace sepia::kernels::cpu::HWY_NAMESPACE {
 
-constexpr bool kManyRegisters = HWY_TARGET == HWY_AVX3;
 constexpr int kPositions = kManyRegisters ? 12 : 6;
 constexpr int kTaps = kManyRegisters ? 10 : 5;
 
 // kCount positions from `input` on, channels [first, first + two vectors).
 template <int kCount>
 HWY_INLINE void ForwardTile(const DirectBand& band, const float* input, const float* weights, const float* bias, float* y) {
-  const D d;
-  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
-  const V start0 = bias ? hn::LoadU(d, bias) : hn::Zero(d), start1 = bias ? hn::LoadU(d, bias + lanes) : hn::Zero(d);
+  const Floats d;
+  const V start0 = bias ? hn::LoadU(d, bias) : hn::Zero(d), start1 = bias ? hn::LoadU(d, bias + kLanes) : hn::Zero(d);
   V sum[kCount][2];
 #pragma GCC unroll 12
   for (int i = 0; i < kCount; ++i) sum[i][0] = start0, sum[i][1] = start1;
   for (std::int64_t r = 0; r < band.kernel_h; ++r) {
     const float* row = input + r * band.row_pitch;
     for (std::int64_t j = 0; j < band.run; ++j, weights += band.channels) {
-      const V w0 = hn::LoadU(d, weights), w1 = hn::LoadU(d, weights + lanes);
+      const V w0 = hn::LoadU(d, weights), w1 = hn::LoadU(d, weights + kLanes);
 #pragma GCC unroll 12
       for (int i = 0; i < kCount; ++i) {
         V x = hn::Set(d, row[i * band.step + j]);
@@ -78,16 +72,16 @@ HWY_INLINE void ForwardTile(const DirectBand& band, const float* input, const fl
 #pragma GCC unroll 12
   for (int i = 0; i < kCount; ++i) {
     hn::StoreU(sum[i][0], d, y + i * band.channels);
-    hn::StoreU(sum[i][1], d, y + i * band.channels + lanes);
+    hn::StoreU(sum[i][1], d, y + i * band.channels + kLanes);
   }
 }
 
 void DirectForward(const DirectBand& band, const float* weights, const float* bias, float* y) {
-  const auto pair = static_cast<std::int64_t>(2 * hn::Lanes(D()));
+  constexpr std::int64_t kPair = 2 * kLanes;
   for (std::int64_t p = 0; p < band.rows; ++p) {
     const float* input = band.input + p * band.row_step;
     float* out = y + p * band.width * band.channels;
-    for (std::int64_t k = 0; k < band.channels; k += pair) {
+    for (std::int64_t k = 0; k < band.channels; k += kPair) {
       const float* first_bias = bias ? bias + k : nullptr;
       const auto tile = [&]<int kCount>(std::int64_t q) HWY_ATTR {
         ForwardTile<kCount>(band, input + q * band.step, weights + k, first_bias, out + q * band.channels + k);
@@ -105,19 +99,18 @@ void DirectForward(const DirectBand& band, const float* weights, const float* bi
 // sums[tap][channel] += over the band, for kCount taps whose input starts at `input` and two vectors of channels.
 template <int kCount>
 HWY_NOINLINE void WeightTile(const DirectBand& band, const float* input, const float* grad_y, float* sums) {
-  const D d;
-  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  const Floats d;
   V sum[kCount][2];
 #pragma GCC unroll 10
   for (int t = 0; t < kCount; ++t) {
     sum[t][0] = hn::LoadU(d, sums + t * band.channels);
-    sum[t][1] = hn::LoadU(d, sums + t * band.channels + lanes);
+    sum[t][1] = hn::LoadU(d, sums + t * band.channels + kLanes);
   }
   for (std::int64_t p = 0; p < band.rows; ++p) {
     const float* x_at = input + p * band.row_step;
     const float* g_at = grad_y + p * band.width * band.channels;
     for (std::int64_t q = 0; q < band.width; ++q, x_at += band.step, g_at += band.channels) {
-      const V g0 = hn::LoadU(d, g_at), g1 = hn::LoadU(d, g_at + lanes);
+      const V g0 = hn::LoadU(d, g_at), g1 = hn::LoadU(d, g_at + kLanes);
 #pragma GCC unroll 10
       for (int t = 0; t < kCount; ++t) {
         V x = hn::Set(d, x_at[t]);
@@ -130,7 +123,7 @@ HWY_NOINLINE void WeightTile(const DirectBand& band, const float* input, const f
 #pragma GCC unroll 10
   for (int t = 0; t < kCount; ++t) {
     hn::StoreU(sum[t][0], d, sums + t * band.channels);
-    hn::StoreU(sum[t][1], d, sums + t * band.channels + lanes);
+    hn::StoreU(sum[t][1], d, sums + t * band.channels + kLanes);
   }
 }
 
@@ -145,16 +138,15 @@ void WeightTaps(const DirectBand& band, const float* row, const float* grad_y, s
 
 // sums is (taps, channels).
 void DirectWeight(const DirectBand& band, const float* grad_y, float* sums) {
-  const auto pair = static_cast<std::int64_t>(2 * hn::Lanes(D()));
-  for (std::int64_t k = 0; k < band.channels; k += pair) {
+  constexpr std::int64_t kPair = 2 * kLanes;
+  for (std::int64_t k = 0; k < band.channels; k += kPair) {
     for (std::int64_t r = 0; r < band.kernel_h; ++r) {
       WeightTaps<kTaps>(band, band.input + r * band.row_pitch, grad_y + k, 0, sums + r * band.run * band.channels + k);
     }
   }
 }
 
-}  // namespace HWY_NAMESPACE
-}  // namespace sepia::kernels::cpu
+}  // namespace sepia::kernels::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE

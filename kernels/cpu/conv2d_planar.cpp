@@ -19,7 +19,7 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/cpu/conv2d_planar.cpp"
 #include <hwy/foreach_target.h>
-#include <hwy/highway.h>
+#include "kernels/cpu/vector-inl.h"
 
 #ifndef SEPIA_CONV2D_PLANAR_ONCE
 #define SEPIA_CONV2D_PLANAR_ONCE
@@ -42,14 +42,8 @@ struct PlanarTile {
 #endif
 
 HWY_BEFORE_NAMESPACE();
-namespace sepia::kernels::cpu {
-namespace HWY_NAMESPACE {
-namespace hn = hwy::HWY_NAMESPACE;
-using D = hn::ScalableTag<float>;
-using V = hn::Vec<D>;
+namespace sepia::kernels::cpu::HWY_NAMESPACE {
 
-// Registers: 32 with AVX-512, 16 otherwise.
-constexpr bool kManyRegisters = HWY_TARGET == HWY_AVX3;
 constexpr std::int64_t kLargestBlock = kManyRegisters ? 8 : 6;
 constexpr int vectors_for(int block) {
   if (kManyRegisters) return block >= 7 ? 3 : block >= 5 ? 4 : 6;
@@ -59,9 +53,8 @@ constexpr int vectors_for(int block) {
 template <int kBlock>
 HWY_NOINLINE void RunTile(const PlanarTile& t) {
   constexpr int kVectors = vectors_for(kBlock);
-  const D d;
-  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
-  for (std::int64_t position = 0; position < t.positions; position += kVectors * lanes) {
+  const Floats d;
+  for (std::int64_t position = 0; position < t.positions; position += kVectors * kLanes) {
     V sum[kBlock][kVectors];
     for (int k = 0; k < kBlock; ++k) {
       for (int v = 0; v < kVectors; ++v) sum[k][v] = hn::Set(d, t.bias[k]);
@@ -72,7 +65,7 @@ HWY_NOINLINE void RunTile(const PlanarTile& t) {
       const float* from = input + t.taps[tap];
       V x[kVectors];
 #pragma GCC unroll 8
-      for (int v = 0; v < kVectors; ++v) x[v] = hn::LoadU(d, from + v * lanes);
+      for (int v = 0; v < kVectors; ++v) x[v] = hn::LoadU(d, from + v * kLanes);
 #pragma GCC unroll 8
       for (int k = 0; k < kBlock; ++k) {
         const V w = hn::Set(d, weights[k]);
@@ -85,7 +78,7 @@ HWY_NOINLINE void RunTile(const PlanarTile& t) {
     for (int k = 0; k < kBlock; ++k) {
       if (k >= t.channels) continue;
 #pragma GCC unroll 8
-      for (int v = 0; v < kVectors; ++v) hn::StoreU(sum[k][v], d, t.output + k * t.out_plane + position + v * lanes);
+      for (int v = 0; v < kVectors; ++v) hn::StoreU(sum[k][v], d, t.output + k * t.out_plane + position + v * kLanes);
     }
   }
 }
@@ -117,8 +110,7 @@ std::int64_t PlanarBlock(std::int64_t channels) {
   return pieces_of(channels, pieces_of(channels, kLargestBlock));
 }
 
-}  // namespace HWY_NAMESPACE
-}  // namespace sepia::kernels::cpu
+}  // namespace sepia::kernels::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE

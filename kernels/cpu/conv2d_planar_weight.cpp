@@ -17,7 +17,7 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/cpu/conv2d_planar_weight.cpp"
 #include <hwy/foreach_target.h>
-#include "kernels/cpu/register_hold-inl.h"
+#include "kernels/cpu/vector-inl.h"
 
 #ifndef SEPIA_CONV2D_PLANAR_WEIGHT_ONCE
 #define SEPIA_CONV2D_PLANAR_WEIGHT_ONCE
@@ -40,18 +40,11 @@ struct PlanarDots {
 #endif
 
 HWY_BEFORE_NAMESPACE();
-namespace sepia::kernels::cpu {
-namespace HWY_NAMESPACE {
-namespace hn = hwy::HWY_NAMESPACE;
-using D = hn::ScalableTag<float>;
-using V = hn::Vec<D>;
-
-constexpr bool kManyRegisters = HWY_TARGET == HWY_AVX3;
+namespace sepia::kernels::cpu::HWY_NAMESPACE {
 
 template <int kBlock, int kShifts>
 HWY_NOINLINE void RunDots(const PlanarDots& t, std::int64_t k, std::int64_t s) {
-  const D d;
-  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  const Floats d;
   const float* grad[kBlock];
   const float* input[kShifts];
   V sum[kBlock][kShifts];
@@ -62,7 +55,7 @@ HWY_NOINLINE void RunDots(const PlanarDots& t, std::int64_t k, std::int64_t s) {
     for (int i = 0; i < kShifts; ++i) sum[b][i] = hn::Zero(d);
   }
   for (int i = 0; i < kShifts; ++i) input[i] = t.input + t.taps[s + i];
-  for (std::int64_t position = 0; position < t.positions; position += lanes) {
+  for (std::int64_t position = 0; position < t.positions; position += kLanes) {
     V g[kBlock];
 #pragma GCC unroll 8
     for (int b = 0; b < kBlock; ++b) g[b] = hn::Load(d, grad[b] + position);
@@ -109,20 +102,18 @@ void RunPlanarDots(const PlanarDots& t) {
 
 // sums[k] += sum of plane k.
 void SumPlanes(const float* planes, std::int64_t plane, std::int64_t channels, std::int64_t positions, float* sums) {
-  const D d;
-  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  const Floats d;
   for (std::int64_t k = 0; k < channels; ++k) {
     V even = hn::Zero(d), odd = hn::Zero(d);
-    for (std::int64_t i = 0; i < positions; i += 2 * lanes) {
+    for (std::int64_t i = 0; i < positions; i += 2 * kLanes) {
       even = hn::Add(even, hn::Load(d, planes + k * plane + i));
-      odd = hn::Add(odd, hn::Load(d, planes + k * plane + i + lanes));
+      odd = hn::Add(odd, hn::Load(d, planes + k * plane + i + kLanes));
     }
     sums[k] += hn::GetLane(hn::SumOfLanes(d, hn::Add(even, odd)));
   }
 }
 
-}  // namespace HWY_NAMESPACE
-}  // namespace sepia::kernels::cpu
+}  // namespace sepia::kernels::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE

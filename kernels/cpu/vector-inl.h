@@ -53,6 +53,19 @@ inline constexpr bool kMaskedMemory = HWY_TARGET == HWY_AVX2 || HWY_TARGET == HW
 /// The same for bytes.
 inline constexpr bool kMaskedBytes = HWY_TARGET == HWY_AVX3;
 
+/// Whether there are 32 vector registers for a register tile, or 16.
+inline constexpr bool kManyRegisters = HWY_TARGET == HWY_AVX3;
+
+/// Keeps a loaded vector in its register: left alone, the compiler loads it anew for each product that uses it, and in a register
+/// tile the loads become the bound.
+HWY_INLINE void hold(V& v) {
+#if HWY_ARCH_X86 && (HWY_COMPILER_GCC || HWY_COMPILER_CLANG) && HWY_TARGET != HWY_EMU128 && HWY_TARGET != HWY_SCALAR
+  asm("" : "+v"(v.raw));
+#else
+  (void)v;
+#endif
+}
+
 HWY_INLINE V splat(float value) {
   return hn::Set(Floats(), value);
 }
