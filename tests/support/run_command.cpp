@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -40,18 +41,30 @@ bool read_some(int descriptor, std::string& text) {
 
 }  // namespace
 
-CommandResult run_program(const std::vector<std::string>& words, const std::string& folder, const std::vector<std::string>& environment) {
+Process::Process(const std::vector<std::string>& words, const std::string& folder, const std::vector<std::string>& environment) {
   std::array<int, 2> out;
   std::array<int, 2> err;
   if (::pipe2(out.data(), O_CLOEXEC) != 0 || ::pipe2(err.data(), O_CLOEXEC) != 0) throw std::runtime_error("pipe2 failed");
-  const pid_t child = ::fork();
-  if (child < 0) throw std::runtime_error("fork failed");
-  if (child == 0) become(words, folder, environment, out[1], err[1]);
+  pid_ = ::fork();
+  if (pid_ < 0) throw std::runtime_error("fork failed");
+  if (pid_ == 0) become(words, folder, environment, out[1], err[1]);
   ::close(out[1]);
   ::close(err[1]);
+  out_ = out[0];
+  err_ = err[0];
+}
 
+Process::~Process() {
+  if (pid_ <= 0) return;
+  ::kill(pid_, SIGKILL);
+  wait();
+}
+
+void Process::send(int signal_number) const { ::kill(pid_, signal_number); }
+
+CommandResult Process::wait() {
   CommandResult result;
-  std::array<pollfd, 2> waiting = {{{out[0], POLLIN, 0}, {err[0], POLLIN, 0}}};
+  std::array<pollfd, 2> waiting = {{{out_, POLLIN, 0}, {err_, POLLIN, 0}}};
   std::array<std::string*, 2> texts = {&result.out, &result.err};
   for (int open = 2; open > 0;) {
     ::poll(waiting.data(), waiting.size(), -1);
@@ -64,15 +77,24 @@ CommandResult run_program(const std::vector<std::string>& words, const std::stri
     }
   }
   int status = 0;
-  ::waitpid(child, &status, 0);
+  ::waitpid(pid_, &status, 0);
+  pid_ = -1;
   result.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   return result;
 }
 
-CommandResult run_sepia(const std::vector<std::string>& arguments, const std::string& folder, const std::vector<std::string>& environment) {
+CommandResult run_program(const std::vector<std::string>& words, const std::string& folder, const std::vector<std::string>& environment) {
+  return Process(words, folder, environment).wait();
+}
+
+std::vector<std::string> sepia_words(const std::vector<std::string>& arguments) {
   std::vector<std::string> words = {SEPIA_BINARY_DIR "/sepia"};
   words.insert(words.end(), arguments.begin(), arguments.end());
-  return run_program(words, folder, environment);
+  return words;
+}
+
+CommandResult run_sepia(const std::vector<std::string>& arguments, const std::string& folder, const std::vector<std::string>& environment) {
+  return run_program(sepia_words(arguments), folder, environment);
 }
 
 }  // namespace sepia::test
