@@ -11,21 +11,31 @@ namespace {
 
 using SlotPointer = std::shared_ptr<GradSlot>;
 
-// Every slot with a producer that root depends on, latest first. Sequence numbers are a topological order: a node is made after
-// the nodes that made its inputs, so when a slot's turn comes all contributions to it have arrived.
-std::vector<SlotPointer> slots_latest_first(const SlotPointer& root) {
-  std::vector<SlotPointer> found, stack{root};
+struct Slots {
+  std::vector<SlotPointer> made;    // by an op, latest first
+  std::vector<SlotPointer> leaves;
+};
+
+// Every slot that root depends on. Sequence numbers are a topological order: a node is made after the nodes that made its
+// inputs, so when a slot's turn comes all contributions to it have arrived.
+Slots slots_behind(const SlotPointer& root) {
+  Slots found;
+  std::vector<SlotPointer> stack{root};
   std::unordered_set<const GradSlot*> seen{root.get()};
   while (!stack.empty()) {
     const SlotPointer slot = std::move(stack.back());
     stack.pop_back();
-    if (!slot->producer()) continue;
+    SEPIA_CHECK(!slot->spent(), "[backward] an earlier backward has used up the tape behind this value or a part of it; add up the roots and run backward once");
+    if (!slot->producer()) {
+      found.leaves.push_back(slot);
+      continue;
+    }
     for (const SlotPointer& input : slot->producer()->inputs()) {
       if (input && seen.insert(input.get()).second) stack.push_back(input);
     }
-    found.push_back(slot);
+    found.made.push_back(slot);
   }
-  std::ranges::sort(found, std::greater{}, [](const SlotPointer& slot) { return slot->producer()->sequence(); });
+  std::ranges::sort(found.made, std::greater{}, [](const SlotPointer& slot) { return slot->producer()->sequence(); });
   return found;
 }
 
@@ -34,21 +44,31 @@ Tensor seed_of_ones(const GradSlot& slot) {
   return tensor_from_doubles(ones, slot.shape(), slot.dtype(), slot.device());
 }
 
+void call_hooks(const GradSlot& slot) {
+  for (const auto& hook : slot.hooks()) hook(slot.gradient());
+}
+
 }  // namespace
 
 void backward(const Variable& root, std::optional<Tensor> seed) {
   SEPIA_CHECK(root.requires_grad(), "[backward] the value does not depend on anything that requires a gradient");
   SEPIA_CHECK(seed || root.shape().numel() == 1, "[backward] a seed gradient is needed for a value of shape ", root.shape());
+  SEPIA_CHECK(!seed || (seed->shape() == root.shape() && seed->dtype() == root.slot()->dtype() && seed->device() == root.device()), "[backward] the seed is ",
+              seed->dtype(), " ", seed->shape(), " on ", seed->device(), ", the value ", root.slot()->dtype(), " ", root.shape(), " on ", root.device());
+  const Slots slots = slots_behind(root.slot());
   root.slot()->deliver(seed ? std::move(*seed) : seed_of_ones(*root.slot()));
 
-  for (const SlotPointer& slot : slots_latest_first(root.slot())) {
+  for (const SlotPointer& slot : slots.made) {
     const std::shared_ptr<Node> node = slot->producer();
     if (slot->has_gradient()) {
-      for (const auto& hook : slot->hooks()) hook(slot->gradient());
+      call_hooks(*slot);
       node->backward(slot->retained() ? slot->gradient() : slot->take());
     }
-    slot->set_producer(nullptr);
-    node->release_inputs();
+    slot->spend();
+    node->take_inputs();
+  }
+  for (const SlotPointer& slot : slots.leaves) {
+    if (slot->has_gradient()) call_hooks(*slot);
   }
 }
 

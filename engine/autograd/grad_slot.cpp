@@ -14,7 +14,8 @@ GradSlot::~GradSlot() {
     const std::shared_ptr<Node> node = std::move(pending.back());
     pending.pop_back();
     if (node.use_count() > 1) continue;
-    for (const auto& slot : node->inputs()) {
+    for (std::shared_ptr<GradSlot>& input : node->take_inputs()) {
+      const std::shared_ptr<GradSlot> slot = std::move(input);  // let go one by one: add(x, x) holds x twice
       if (slot && slot.use_count() == 1 && slot->producer_) pending.push_back(std::move(slot->producer_));
     }
   }
@@ -31,6 +32,7 @@ GradTarget GradSlot::claim() {
 
 void GradSlot::deliver(Tensor gradient) {
   SEPIA_CHECK_KIND(gradient.numel() == shape_.numel(), ErrorKind::kInternal, "[autograd] gradient of shape ", gradient.shape(), " for a value of shape ", shape_);
+  SEPIA_CHECK_KIND(gradient.dtype() == dtype_, ErrorKind::kInternal, "[autograd] gradient of type ", gradient.dtype(), " where ", dtype_, " is collected");
   if (!has_gradient_ && !fixed_ && gradient.sole_owner()) {
     adopt(std::move(gradient));
     return;

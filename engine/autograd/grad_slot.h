@@ -55,19 +55,25 @@ class GradSlot {
   /// Keep the gradient after backward has passed on (PyTorch's retain_grad).
   void retain() { retained_ = true; }
   bool retained() const { return retained_; }
-  /// Called with the complete gradient when backward reaches this value.
+  /// Called with the complete gradient when backward reaches this value; on a leaf at the end of backward, with all it then holds.
   void add_hook(std::function<void(const Tensor&)> hook) { hooks_.push_back(std::move(hook)); }
   const std::vector<std::function<void(const Tensor&)>>& hooks() const { return hooks_; }
 
   const std::shared_ptr<Node>& producer() const { return producer_; }
   void set_producer(std::shared_ptr<Node> node) { producer_ = std::move(node); }
+  /// Backward has passed: the producer is let go, and a second pass through here would stop without a word, so it is refused.
+  void spend() {
+    producer_ = nullptr;
+    spent_ = true;
+  }
+  bool spent() const { return spent_; }
 
  private:
   Shape shape_;
   DType dtype_;
   Device device_;
   Tensor gradient_;
-  bool has_gradient_ = false, fixed_ = false, retained_ = false;
+  bool has_gradient_ = false, fixed_ = false, retained_ = false, spent_ = false;
   std::vector<std::function<void(const Tensor&)>> hooks_;
   std::shared_ptr<Node> producer_;
 };

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "engine/autograd/grad_slot.h"
@@ -31,11 +32,14 @@ class Node {
   const std::vector<std::shared_ptr<GradSlot>>& inputs() const { return inputs_; }
   /// Nodes are numbered in the order of their making, which is a topological order of the network.
   std::uint64_t sequence() const { return sequence_; }
-  void release_inputs() { inputs_.clear(); }
+  /// Hands the inputs' slots over: afterwards the node keeps nothing before it alive.
+  std::vector<std::shared_ptr<GradSlot>> take_inputs() { return std::exchange(inputs_, {}); }
 
  protected:
   bool wants(std::size_t i) const { return inputs_[i] != nullptr; }
   GradSlot& input(std::size_t i) const { return *inputs_[i]; }
+  /// input(i), or null where no gradient is wanted.
+  GradSlot* slot(std::size_t i) const { return inputs_[i].get(); }
 
  private:
   std::vector<std::shared_ptr<GradSlot>> inputs_;

@@ -32,13 +32,29 @@ bool StepArena::slab_is_empty() const {
   return std::ranges::none_of(live_, [&](const auto& block) { return slab_.holds(block.first); });
 }
 
-void StepArena::fit_slab(std::size_t bytes) {
-  if (bytes <= slab_.bytes) return;
+// False when there is no memory for it: every plan is made anew then, since the old slab is gone.
+bool StepArena::fit_slab(std::size_t bytes) {
+  if (bytes <= slab_.bytes) return true;
   if (slab_.begin) source_.release(slab_.begin);
   slab_ = {};
   statistics_.slab_bytes = 0;
-  slab_ = {static_cast<std::byte*>(allocate_from_source(bytes)), bytes};
+  ++statistics_.source_allocations;
+  auto* begin = static_cast<std::byte*>(source_.allocate(bytes));
+  if (!begin) {
+    for (auto& [kind, plan] : plans_) plan.ready = false;
+    return false;
+  }
+  slab_ = {begin, bytes};
   statistics_.slab_bytes = bytes;
+  return true;
+}
+
+// A retired slab goes when its last block does.
+void StepArena::release_retired(const void* pointer) {
+  const auto slab = std::ranges::find_if(retired_, [&](const Slab& candidate) { return candidate.holds(pointer); });
+  if (std::ranges::any_of(live_, [&](const auto& block) { return slab->holds(block.first); })) return;
+  source_.release(slab->begin);
+  retired_.erase(slab);
 }
 
 void StepArena::begin_step(const std::string& kind) {
@@ -63,8 +79,7 @@ void StepArena::end_step() {
     }
   } else if (!replaying_) {
     lay_out(*current_);
-    fit_slab(current_->bytes);  // nothing lives in the slab now: what outlives a recorded step is an ordinary allocation
-    current_->ready = true;
+    current_->ready = fit_slab(current_->bytes);  // nothing lives in the slab now: what outlives a recorded step is an ordinary allocation
   }
   for (auto& [pointer, request] : live_) request = -1;
   current_ = nullptr;
@@ -130,8 +145,12 @@ void StepArena::release(void* pointer) {
       diverged_ = true;
     }
   }
-  const bool in_slab = slab_.holds(pointer) || std::ranges::any_of(retired_, [&](const Slab& slab) { return slab.holds(pointer); });
-  if (!in_slab) source_.release(pointer);
+  if (slab_.holds(pointer)) return;
+  if (std::ranges::any_of(retired_, [&](const Slab& slab) { return slab.holds(pointer); })) {
+    release_retired(pointer);
+  } else {
+    source_.release(pointer);
+  }
 }
 
 // Interval packing, largest first: each buffer takes the lowest offset at which no buffer alive at the same time lies.

@@ -43,6 +43,7 @@ class StepArena {
   /// Starts a step of the given kind ("train 32x256x256x3"). Steps do not nest.
   void begin_step(const std::string& kind);
   /// Ends it. Buffers still alive outlive the step: they are ordinary allocations, now and in every later step of this kind.
+  /// Does not throw: without memory for a larger slab, steps of this kind go on with ordinary allocations.
   void end_step();
   bool in_step() const { return current_ != nullptr; }
 
@@ -69,7 +70,8 @@ class StepArena {
   bool next_event_is(std::int64_t event) const;
   static void lay_out(Plan& plan);
   bool slab_is_empty() const;
-  void fit_slab(std::size_t bytes);
+  bool fit_slab(std::size_t bytes);
+  void release_retired(const void* pointer);
 
   MemorySource source_;
   std::map<std::string, Plan> plans_;

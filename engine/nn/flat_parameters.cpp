@@ -57,7 +57,8 @@ void FlatParameters::initialise(std::uint64_t seed) {
 }
 
 void FlatParameters::require_gradients() {
-  if (!gradients_.defined()) gradients_ = Tensor::zeros(weights_.shape(), weights_.dtype(), weights_.device());
+  if (!gradients_.defined()) gradients_ = Tensor::empty(weights_.shape(), weights_.dtype(), weights_.device());
+  gradients_.zero();  // norms and the search for NaN walk over all of it: nothing may be left of parts that are frozen now
   for (const auto& [name, parameter] : parameters_) {
     const Tensor value = weights_.slice(parameter->offset, parameter->shape);
     parameter->variable = Variable(value);

@@ -100,6 +100,7 @@ void BatchNorm2d::reset_statistics() {
     buffer->value.copy_from(tensor_from_doubles(values, buffer->shape, buffer->value.dtype(), buffer->value.device()));
   }
   batches_tracked_ = 0;
+  step_taken_ = false;
 }
 
 bool BatchNorm2d::take_step_taken() {

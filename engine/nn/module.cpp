@@ -87,9 +87,9 @@ std::int64_t Module::parameter_count() {
 }
 
 void Module::place(Device device, DType dtype, std::uint64_t seed) {
+  flat_ = std::make_unique<FlatParameters>(*this, device, dtype);
   device_ = device;
   dtype_ = dtype;
-  flat_ = std::make_unique<FlatParameters>(*this, device, dtype);
   flat_->initialise(seed);
 }
 

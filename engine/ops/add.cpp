@@ -30,7 +30,7 @@ struct AddNode final : Node {
   void pass(std::size_t i, const Tensor& grad_y) {
     const Branch& branch = branches_[i];
     const GradTarget target = input(i).claim();
-    const std::int64_t channels = grad_y.shape()[-1];
+    const std::int64_t channels = channels_of(grad_y.shape());
     dispatch(grad_y, [&]<class T>(const KernelTable<T>& table) {
       if (branch.pending.relu) {
         table.affine_relu_backward({}, {.rows = grad_y.numel() / channels, .channels = channels, .x = branch.x.template data<T>(),
@@ -50,9 +50,8 @@ struct AddNode final : Node {
 Variable add(const Variable& a, const Variable& b) {
   SEPIA_CHECK(a.shape() == b.shape() && a.dtype() == b.dtype(), "[add] needs equal shapes and types, got ", a.dtype(), " ", a.shape(), " and ", b.dtype(), " ", b.shape());
   check_same_device("add", a, b);
-  SEPIA_CHECK(a.shape().ndim() >= 1, "[add] needs at least one extent");
   Tensor y = Tensor::empty(a.shape(), a.dtype(), a.device());
-  const std::int64_t channels = y.shape()[-1];
+  const std::int64_t channels = channels_of(y.shape());
   dispatch(y, [&]<class T>(const KernelTable<T>& table) {
     table.add_forward({}, {.rows = y.numel() / channels, .channels = channels, .a = a.stored().data<T>(), .prologue_a = prologue_of<T>(a.pending()),
                            .b = b.stored().data<T>(), .prologue_b = prologue_of<T>(b.pending()), .y = y.data<T>()});

@@ -52,12 +52,16 @@ struct BatchNormNode final : Node {
 
 Variable batch_norm(const Variable& pending_x, const Variable& gamma, const Variable& beta, const BatchNormBuffers& buffers, BatchNormMode mode) {
   const Variable x = materialise(pending_x);
-  SEPIA_CHECK(x.shape().ndim() >= 2, "[batch_norm] input must be (..., C), got ", x.shape());
+  SEPIA_CHECK(x.shape().ndim() >= 2 && x.shape()[-1] > 0, "[batch_norm] input must be (..., C), got ", x.shape());
   const std::int64_t channels = x.shape()[-1];
   for (const auto& [name, shape] : {std::pair{"gamma", gamma.shape()}, {"beta", beta.shape()}, {"running_mean", buffers.running_mean.shape()}}) {
     SEPIA_CHECK(shape == Shape({channels}), "[batch_norm] ", name, " must be (", channels, "), got ", shape);
   }
-  check_same_device("batch_norm", x, gamma);
+  for (const Variable* parameter : {&gamma, &beta}) {
+    check_same_device("batch_norm", x, *parameter);
+    SEPIA_CHECK(parameter->dtype() == accumulator_dtype(x.dtype()), "[batch_norm] input is ", x.dtype(), ", so gamma and beta must be ",
+                accumulator_dtype(x.dtype()), ", got ", parameter->dtype());
+  }
   const kernels::BatchNormShape shape{.rows = x.shape().numel() / channels, .channels = channels};
   SEPIA_CHECK(mode == BatchNormMode::kRunning || shape.rows > 1, "[batch_norm] training needs more than one value per channel, got input ", x.shape(),
               "; use a larger --batch-size or --image-size");

@@ -11,7 +11,7 @@ kernels::Conv2dShape checked_shape(const Variable& x, const Variable& weight, co
   SEPIA_CHECK(weight.shape()[3] == x.shape()[3], "[conv2d] input has ", x.shape()[3], " channels, weight expects ", weight.shape()[3]);
   SEPIA_CHECK(!bias.defined() || bias.shape() == Shape({weight.shape()[0]}), "[conv2d] bias must be (", weight.shape()[0], "), got ", bias.shape());
   SEPIA_CHECK(params.stride >= 1 && params.padding >= 0, "[conv2d] stride must be at least 1 and padding at least 0");
-  check_same_device("conv2d", x, weight);
+  check_weight_and_bias("conv2d", x, weight, bias);
   const kernels::Conv2dShape shape{.batch = x.shape()[0], .height = x.shape()[1], .width = x.shape()[2], .in_channels = x.shape()[3],
                                    .out_channels = weight.shape()[0], .kernel_h = weight.shape()[1], .kernel_w = weight.shape()[2],
                                    .stride = params.stride, .padding = params.padding};
@@ -29,13 +29,11 @@ struct Conv2dNode final : Node {
   void backward(Tensor grad_y) override {
     dispatch(grad_y, [&]<class T>(const KernelTable<T>& table) {
       using A = Accumulator<T>;
-      if (wants(1)) {
-        const GradTarget weight = input(1).claim();
-        const GradTarget bias = wants(2) ? input(2).claim() : GradTarget{};
-        SEPIA_CHECK_KIND(!wants(2) || weight.accumulate == bias.accumulate, ErrorKind::kInternal, "[conv2d] weight and bias gradients out of step");
+      if (wants(1) || wants(2)) {
+        const WeightTargets targets = claim_weight_and_bias(slot(1), slot(2), weight_, true);
         table.conv2d_backward_weight({}, {.shape = shape_, .x = x_.data<T>(), .prologue = prologue_of<T>(pending_), .grad_y = grad_y.data<T>(),
-                                          .grad_weight = weight.tensor.data<A>(), .grad_bias = bias.tensor.data_or_null<A>(),
-                                          .accumulate = weight.accumulate});
+                                          .grad_weight = targets.weight.data<A>(), .grad_bias = targets.bias.data_or_null<A>(),
+                                          .accumulate = targets.accumulate});
       }
       if (wants(0)) {
         const GradTarget x = input(0).claim();

@@ -58,6 +58,7 @@ Variable cross_entropy(const Variable& pending_logits, const Tensor& labels, con
   SEPIA_CHECK(params.smoothing >= 0 && params.smoothing < 1, "[cross_entropy] label smoothing must be in [0, 1), got ", params.smoothing);
   SEPIA_CHECK(!params.class_weights.defined() || params.class_weights.shape() == Shape({classes}), "[cross_entropy] class weights must be (", classes, "), got ",
               params.class_weights.shape());
+  SEPIA_CHECK(labels.device() == logits.device(), "[cross_entropy] logits are on ", logits.device(), ", labels are on ", labels.device());
   check_labels(labels, classes);
   return dispatch(logits.stored(), [&]<class T>(const KernelTable<T>& table) {
     using A = Accumulator<T>;

@@ -11,7 +11,7 @@ kernels::DepthwiseConvShape checked_shape(const Variable& x, const Variable& wei
   SEPIA_CHECK(weight.shape()[2] == x.shape()[3], "[depthwise_conv] input has ", x.shape()[3], " channels, weight expects ", weight.shape()[2]);
   SEPIA_CHECK(!bias.defined() || bias.shape() == Shape({weight.shape()[2]}), "[depthwise_conv] bias must be (", weight.shape()[2], "), got ", bias.shape());
   SEPIA_CHECK(params.stride >= 1 && params.padding >= 0, "[depthwise_conv] stride must be at least 1 and padding at least 0");
-  check_same_device("depthwise_conv", x, weight);
+  check_weight_and_bias("depthwise_conv", x, weight, bias);
   const kernels::DepthwiseConvShape shape{.batch = x.shape()[0], .height = x.shape()[1], .width = x.shape()[2], .channels = x.shape()[3],
                                           .kernel_h = weight.shape()[0], .kernel_w = weight.shape()[1], .stride = params.stride, .padding = params.padding};
   SEPIA_CHECK(shape.height + 2 * shape.padding >= shape.kernel_h && shape.width + 2 * shape.padding >= shape.kernel_w,
@@ -29,14 +29,11 @@ struct DepthwiseConvNode final : Node {
     dispatch(grad_y, [&]<class T>(const KernelTable<T>& table) {
       using A = Accumulator<T>;
       const GradTarget x = wants(0) ? input(0).claim() : GradTarget{};
-      const GradTarget weight = wants(1) ? input(1).claim() : GradTarget{};
-      const GradTarget bias = wants(2) ? input(2).claim() : GradTarget{};
-      SEPIA_CHECK_KIND(!wants(1) || !wants(2) || weight.accumulate == bias.accumulate, ErrorKind::kInternal,
-                       "[depthwise_conv] weight and bias gradients out of step");
+      const WeightTargets targets = claim_weight_and_bias(slot(1), slot(2), weight_, false);
       table.depthwise_conv_backward({}, {.shape = shape_, .x = x_.data<T>(), .prologue = prologue_of<T>(pending_), .weight = weight_.data<T>(),
                                          .grad_y = grad_y.data<T>(), .grad_x = x.tensor.data_or_null<T>(), .accumulate_x = x.accumulate,
-                                         .grad_weight = weight.tensor.data_or_null<A>(), .grad_bias = bias.tensor.data_or_null<A>(),
-                                         .accumulate_weight = wants(1) ? weight.accumulate : bias.accumulate});
+                                         .grad_weight = targets.weight.data_or_null<A>(), .grad_bias = targets.bias.data_or_null<A>(),
+                                         .accumulate_weight = targets.accumulate});
     });
   }
 

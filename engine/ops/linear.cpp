@@ -9,12 +9,12 @@ namespace sepia::ops {
 namespace {
 
 kernels::LinearShape checked_shape(const Variable& x, const Variable& weight, const Variable& bias) {
-  SEPIA_CHECK(x.shape().ndim() >= 2, "[linear] input must have rows and features, got ", x.shape());
+  SEPIA_CHECK(x.shape().ndim() >= 2 && x.shape()[-1] > 0, "[linear] input must have rows and features, got ", x.shape());
   SEPIA_CHECK(weight.shape().ndim() == 2, "[linear] weight must be (O, I), got ", weight.shape());
   SEPIA_CHECK(weight.shape()[1] == x.shape()[-1], "[linear] input has ", x.shape()[-1], " features, weight expects ", weight.shape()[1]);
   SEPIA_CHECK(!bias.defined() || bias.shape() == Shape({weight.shape()[0]}), "[linear] bias must be (", weight.shape()[0], "), got ", bias.shape());
-  check_same_device("linear", x, weight);
-  return {.rows = x.shape().numel() / std::max<std::int64_t>(x.shape()[-1], 1), .in_features = weight.shape()[1], .out_features = weight.shape()[0]};
+  check_weight_and_bias("linear", x, weight, bias);
+  return {.rows = x.shape().numel() / x.shape()[-1], .in_features = weight.shape()[1], .out_features = weight.shape()[0]};
 }
 
 struct LinearNode final : Node {
@@ -25,13 +25,11 @@ struct LinearNode final : Node {
   void backward(Tensor grad_y) override {
     dispatch(grad_y, [&]<class T>(const KernelTable<T>& table) {
       using A = Accumulator<T>;
-      if (wants(1)) {
-        const GradTarget weight = input(1).claim();
-        const GradTarget bias = wants(2) ? input(2).claim() : GradTarget{};
-        SEPIA_CHECK_KIND(!wants(2) || weight.accumulate == bias.accumulate, ErrorKind::kInternal, "[linear] weight and bias gradients out of step");
+      if (wants(1) || wants(2)) {
+        const WeightTargets targets = claim_weight_and_bias(slot(1), slot(2), weight_, true);
         table.linear_backward_weight({}, {.shape = shape_, .x = x_.data<T>(), .prologue = prologue_of<T>(pending_), .grad_y = grad_y.data<T>(),
-                                          .grad_weight = weight.tensor.data<A>(), .grad_bias = bias.tensor.data_or_null<A>(),
-                                          .accumulate = weight.accumulate});
+                                          .grad_weight = targets.weight.data<A>(), .grad_bias = targets.bias.data_or_null<A>(),
+                                          .accumulate = targets.accumulate});
       }
       if (wants(0)) {
         const GradTarget x = input(0).claim();

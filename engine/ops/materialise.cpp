@@ -11,7 +11,7 @@ struct MaterialiseNode final : Node {
 
   void backward(Tensor grad_y) override {
     const GradTarget x = input(0).claim();
-    const std::int64_t channels = x_.shape()[-1];
+    const std::int64_t channels = channels_of(x_.shape());
     dispatch(grad_y, [&]<class T>(const KernelTable<T>& table) {
       table.affine_relu_backward({}, {.rows = x_.numel() / channels, .channels = channels, .x = x_.data<T>(), .prologue = prologue_of<T>(pending_),
                                       .grad_y = grad_y.data<T>(), .grad_x = x.tensor.data<T>(), .accumulate = x.accumulate});
@@ -27,7 +27,7 @@ struct MaterialiseNode final : Node {
 Variable materialise(const Variable& x) {
   if (x.pending().empty()) return x;
   Tensor y = Tensor::empty(x.shape(), x.dtype(), x.device());
-  const std::int64_t channels = x.shape()[-1];
+  const std::int64_t channels = channels_of(x.shape());
   dispatch(y, [&]<class T>(const KernelTable<T>& table) {
     table.affine_relu_forward({}, {.rows = y.numel() / channels, .channels = channels, .x = x.stored().data<T>(),
                                    .prologue = prologue_of<T>(x.pending()), .y = y.data<T>()});

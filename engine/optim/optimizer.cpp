@@ -26,7 +26,13 @@ Optimizer::Optimizer(const OptimizerOptions& options, Tensor weights, Tensor gra
     : options_(options), weights_(std::move(weights)), gradients_(std::move(gradients)), groups_(std::move(groups)) {
   SEPIA_CHECK_KIND(weights_.shape() == gradients_.shape() && weights_.dtype() == gradients_.dtype(), ErrorKind::kInternal,
                    "[optimizer] weights ", weights_.shape(), " and gradients ", gradients_.shape(), " differ");
+  SEPIA_CHECK_KIND(weights_.dtype() == accumulator_dtype(weights_.dtype()), ErrorKind::kInternal, "[optimizer] weights must be f32 or f64, got ", weights_.dtype());
+  for (const ParameterGroup& group : groups_) {
+    SEPIA_CHECK_KIND(group.offset >= 0 && group.count >= 0 && group.offset + group.count <= weights_.numel(), ErrorKind::kInternal, "[optimizer] group of elements ",
+                     group.offset, " to ", group.offset + group.count, " of ", weights_.numel());
+  }
   const bool sgd = options_.algorithm == Algorithm::kSgd;
+  SEPIA_CHECK(!sgd || !options_.nesterov || options_.momentum > 0, "Nesterov's momentum needs a momentum above 0");
   if (!sgd || options_.momentum != 0) first_moment_ = Tensor::zeros(weights_.shape(), weights_.dtype(), weights_.device());
   if (!sgd) second_moment_ = Tensor::zeros(weights_.shape(), weights_.dtype(), weights_.device());
 }

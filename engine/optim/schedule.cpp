@@ -41,9 +41,7 @@ double schedule_factor(const ScheduleOptions& options, double epoch, double epoc
   if (options.kind == ScheduleKind::kOneCycle) return one_cycle(options, std::clamp(epoch / epochs, 0.0, 1.0), epochs);
   if (epoch < options.warmup_epochs) return options.warmup_start + (1 - options.warmup_start) * epoch / options.warmup_epochs;
   if (options.kind == ScheduleKind::kConstant) return 1;
-  const double rest = epochs - options.warmup_epochs;
-  const double t = rest > 0 ? std::clamp((epoch - options.warmup_epochs) / rest, 0.0, 1.0) : 1.0;
-  return cosine_between(1, options.final_fraction, t);
+  return cosine_between(1, options.final_fraction, std::clamp(epoch / epochs, 0.0, 1.0));
 }
 
 }  // namespace sepia::optim

@@ -22,9 +22,11 @@ struct ScheduleOptions {
 /// Factor on the base learning rate at `epoch` (fractional: steps within an epoch count) of `epochs`:
 ///   warm-up   f = start + (1 - start) * epoch / warmup
 ///   constant  f = 1
-///   cosine    f = end + (1 - end) * (1 + cos(pi * t)) / 2,  t = (epoch - warmup) / (epochs - warmup)   (Loshchilov and Hutter 2017)
-///   one-cycle rises from 1/25 to 1 along a cosine in the first part, falls to 1/250000 in the rest (Smith and Topin 2018;
-///             torch.optim.lr_scheduler.OneCycleLR's defaults)
+///   cosine    f = end + (1 - end) * (1 + cos(pi * epoch / epochs)) / 2   (Loshchilov and Hutter 2017). As in timm, the cosine
+///             runs from the start of the run and warm-up stands in for its first part: f steps down from 1 where warm-up ends.
+///   one-cycle rises from 1/25 to 1 along a cosine in the first part, falls to 1/250000 in the rest (Smith and Topin 2018; the
+///             fractions are the defaults of torch.optim.lr_scheduler.OneCycleLR, which stretches the same curve by one step so
+///             that its last step is the end)
 double schedule_factor(const ScheduleOptions& options, double epoch, double epochs);
 
 }  // namespace sepia::optim

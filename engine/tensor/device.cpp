@@ -29,9 +29,9 @@ const kernels::Backend& backend_of(Device device) {
 const std::shared_ptr<StepArena>& arena_of(Device device) {
   // One thread runs a model's steps; a thread of its own (a test, a second model) gets arenas of its own.
   thread_local std::shared_ptr<StepArena> reference, cpu;
+  const kernels::MemoryCalls& memory = backend_of(device).memory;  // first of all: throws when there is no such device
   std::shared_ptr<StepArena>& arena = device.kind == DeviceKind::kReference ? reference : cpu;
   if (!arena) {
-    const kernels::MemoryCalls& memory = backend_of(device).memory;
     arena = std::make_shared<StepArena>(MemorySource{.allocate = memory.allocate, .release = memory.release});
   }
   return arena;

@@ -77,6 +77,7 @@ BatchFigures Stepper::accumulate(const Batch& batch, double weight, const std::f
 }
 
 std::vector<UpdateFigures> Stepper::commit(double lr, bool watch) {
+  const StepScope scope(model_.device(), watch ? "update, watched" : "update");
   nn::FlatParameters& flat = model_.flat();
   flat.complete_gradients();
   const std::int64_t bad = flat.first_nonfinite(flat.gradients());
