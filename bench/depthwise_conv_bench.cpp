@@ -24,10 +24,17 @@ constexpr Layer kLayers[] = {
 template <class T>
 struct Data {
   explicit Data(const DepthwiseConvShape& s, bool affine)
-      : shape(s), x(values(s.batch * s.height * s.width * s.channels, 1)), weight(values(s.kernel_h * s.kernel_w * s.channels, 2)),
-        bias(values(s.channels, 3)), scale(values(s.channels, 4)), shift(values(s.channels, 5)),
-        grad_y(values(s.batch * s.out_height() * s.out_width() * s.channels, 6)), y(grad_y.size()), grad_x(x.size()),
-        grad_weight(weight.size()), grad_bias(bias.size()) {
+      : shape(s),
+        x(values(s.batch * s.height * s.width * s.channels, 1)),
+        weight(values(s.kernel_h * s.kernel_w * s.channels, 2)),
+        bias(values(s.channels, 3)),
+        scale(values(s.channels, 4)),
+        shift(values(s.channels, 5)),
+        grad_y(values(s.batch * s.out_height() * s.out_width() * s.channels, 6)),
+        y(grad_y.size()),
+        grad_x(x.size()),
+        grad_weight(weight.size()),
+        grad_bias(bias.size()) {
     prologue.relu = true;
     if (affine) {
       prologue.scale = scale.data();
@@ -42,8 +49,8 @@ struct Data {
   }
   DepthwiseConvForward<T> forward() { return {shape, x.data(), prologue, weight.data(), bias.data(), y.data()}; }
   DepthwiseConvBackward<T> backward() {
-    return {shape, x.data(), prologue, weight.data(), grad_y.data(), grad_x.data(), Accumulate::kWrite, grad_weight.data(), grad_bias.data(),
-            Accumulate::kWrite};
+    return {shape,         x.data(),           prologue,           weight.data(),    grad_y.data(),
+            grad_x.data(), Accumulate::kWrite, grad_weight.data(), grad_bias.data(), Accumulate::kWrite};
   }
 
   DepthwiseConvShape shape;

@@ -17,13 +17,13 @@ HWY_BEFORE_NAMESPACE();
 namespace sepia::kernels::cpu::HWY_NAMESPACE {
 namespace {
 
-/// Rows are summed in tiles that stay in the first cache levels, and handed out in pieces of several tiles. A piece's sums of two
-/// quantities per channel are two arrays of `stride` floats, aligned so that pieces share no cache line.
+/// Rows are summed in tiles that stay in cache, and handed out in pieces of several tiles. A piece's sums of two quantities per
+/// channel are two arrays of `stride` floats, aligned so that pieces share no cache line.
 struct Cut {
   std::int64_t rows, channels, tile_rows, piece_rows, pieces, stride;
 
   explicit Cut(const BatchNormShape& shape) : rows(shape.rows), channels(shape.channels) {
-    constexpr std::int64_t kTileFloats = 8192, kTilesPerPiece = 8, kMaxTileRows = 256, kCacheLineFloats = 16;
+    constexpr std::int64_t kTileFloats = 16384, kTilesPerPiece = 4, kMaxTileRows = 256, kCacheLineFloats = 16;
     tile_rows = std::clamp<std::int64_t>(kTileFloats / channels, 1, kMaxTileRows);
     piece_rows = kTilesPerPiece * tile_rows;
     pieces = pieces_of(rows, piece_rows);
@@ -31,20 +31,22 @@ struct Cut {
   }
 };
 
-/// sum[c] += term(lanes, row, c) over rows [begin, end): four rows at a time, so that sums are not carried through memory at each row.
+/// sum[c] += term(lanes, i, c) for all elements i of the rows [begin, end), c the channel of i. Four rows go at a time, so that
+/// sums are not carried through memory at each row.
 template <class Term>
-HWY_INLINE void add_rows(const Cut& cut, std::int64_t begin, std::int64_t end, float* sum, const Term& term) {
-  const auto add = [&](auto lanes, float* p, V v) HWY_ATTR { lanes.store(hn::Add(lanes.load(p), v), p); };
+HWY_INLINE void add_rows(std::int64_t channels, std::int64_t begin, std::int64_t end, float* sum, Term term) {
   std::int64_t row = begin;
   for (; row + 4 <= end; row += 4) {
-    for_vectors(cut.channels, [&](auto lanes, std::int64_t c) HWY_ATTR {
-      const V first = hn::Add(term(lanes, row, c), term(lanes, row + 1, c));
-      const V second = hn::Add(term(lanes, row + 2, c), term(lanes, row + 3, c));
-      add(lanes, sum + c, hn::Add(first, second));
+    for_vectors(channels, [=](auto lanes, std::int64_t c) HWY_ATTR {
+      const std::int64_t i = row * channels + c;
+      const V first = hn::Add(term(lanes, i, c), term(lanes, i + channels, c));
+      const V second = hn::Add(term(lanes, i + 2 * channels, c), term(lanes, i + 3 * channels, c));
+      lanes.store(hn::Add(lanes.load(sum + c), hn::Add(first, second)), sum + c);
     });
   }
   for (; row < end; ++row) {
-    for_vectors(cut.channels, [&](auto lanes, std::int64_t c) HWY_ATTR { add(lanes, sum + c, term(lanes, row, c)); });
+    for_vectors(channels, [=](auto lanes, std::int64_t c)
+                              HWY_ATTR { lanes.store(hn::Add(lanes.load(sum + c), term(lanes, row * channels + c, c)), sum + c); });
   }
 }
 
@@ -63,15 +65,14 @@ HWY_INLINE void merge(const Cut& cut, std::int64_t count, float* mean, float* sq
 }
 
 /// Mean and sum of squared deviations of rows [begin, end), which fit in cache: two passes over them.
-HWY_INLINE void tile_statistics(const Cut& cut, const float* x, std::int64_t begin, std::int64_t end, float* mean, float* squares) {
-  std::fill(mean, mean + cut.channels, 0.0f);
-  std::fill(squares, squares + cut.channels, 0.0f);
-  const auto at = [&](auto lanes, std::int64_t row, std::int64_t c) HWY_ATTR { return lanes.load(x + row * cut.channels + c); };
-  add_rows(cut, begin, end, mean, at);
+HWY_INLINE void tile_statistics(std::int64_t channels, const float* x, std::int64_t begin, std::int64_t end, float* mean, float* squares) {
+  std::fill(mean, mean + channels, 0.0f);
+  std::fill(squares, squares + channels, 0.0f);
+  add_rows(channels, begin, end, mean, [=](auto lanes, std::int64_t i, std::int64_t) HWY_ATTR { return lanes.load(x + i); });
   const V share = splat(1.0f / static_cast<float>(end - begin));
-  for_vectors(cut.channels, [&](auto lanes, std::int64_t c) HWY_ATTR { lanes.store(hn::Mul(lanes.load(mean + c), share), mean + c); });
-  add_rows(cut, begin, end, squares, [&](auto lanes, std::int64_t row, std::int64_t c) HWY_ATTR {
-    const V centred = hn::Sub(at(lanes, row, c), lanes.load(mean + c));
+  for_vectors(channels, [=](auto lanes, std::int64_t c) HWY_ATTR { lanes.store(hn::Mul(lanes.load(mean + c), share), mean + c); });
+  add_rows(channels, begin, end, squares, [=](auto lanes, std::int64_t i, std::int64_t c) HWY_ATTR {
+    const V centred = hn::Sub(lanes.load(x + i), lanes.load(mean + c));
     return hn::Mul(centred, centred);
   });
 }
@@ -87,10 +88,10 @@ void batch_norm_statistics_vector(const BatchNormStatistics<float>& a) {
     float* const tile_mean = scratch(Scratch::kPanel, 2 * cut.stride);
     float* const tile_squares = tile_mean + cut.stride;
     const std::int64_t begin = piece * cut.piece_rows, end = std::min(cut.rows, begin + cut.piece_rows);
-    tile_statistics(cut, a.x, begin, std::min(end, begin + cut.tile_rows), mean, squares);
+    tile_statistics(cut.channels, a.x, begin, std::min(end, begin + cut.tile_rows), mean, squares);
     for (std::int64_t row = begin + cut.tile_rows; row < end; row += cut.tile_rows) {
       const std::int64_t tile_end = std::min(end, row + cut.tile_rows);
-      tile_statistics(cut, a.x, row, tile_end, tile_mean, tile_squares);
+      tile_statistics(cut.channels, a.x, row, tile_end, tile_mean, tile_squares);
       merge(cut, row - begin, mean, squares, tile_end - row, tile_mean, tile_squares);
     }
   });
@@ -116,14 +117,13 @@ void batch_norm_backward_sums_vector(const BatchNormBackwardSums<float>& a) {
     float* const sum_g = partial + piece * 2 * cut.stride;
     float* const sum_gx = sum_g + cut.stride;
     std::fill(sum_g, sum_g + 2 * cut.stride, 0.0f);
+    const float *const x = a.x, *const g = a.grad_y, *const mean = a.mean;
     const std::int64_t end = std::min(cut.rows, (piece + 1) * cut.piece_rows);
     for (std::int64_t row = piece * cut.piece_rows; row < end; row += cut.tile_rows) {
       const std::int64_t tile_end = std::min(end, row + cut.tile_rows);
-      add_rows(cut, row, tile_end, sum_g,
-               [&](auto lanes, std::int64_t m, std::int64_t c) HWY_ATTR { return lanes.load(a.grad_y + m * cut.channels + c); });
-      add_rows(cut, row, tile_end, sum_gx, [&](auto lanes, std::int64_t m, std::int64_t c) HWY_ATTR {
-        const std::int64_t i = m * cut.channels + c;
-        return hn::Mul(lanes.load(a.grad_y + i), hn::Sub(lanes.load(a.x + i), lanes.load(a.mean + c)));
+      add_rows(cut.channels, row, tile_end, sum_g, [=](auto lanes, std::int64_t i, std::int64_t) HWY_ATTR { return lanes.load(g + i); });
+      add_rows(cut.channels, row, tile_end, sum_gx, [=](auto lanes, std::int64_t i, std::int64_t c) HWY_ATTR {
+        return hn::Mul(lanes.load(g + i), hn::Sub(lanes.load(x + i), lanes.load(mean + c)));
       });
     }
   });
