@@ -103,8 +103,7 @@ HWY_NOINLINE void WeightTile(const DirectBand& band, const float* input, const f
   V sum[kCount][2];
 #pragma GCC unroll 10
   for (int t = 0; t < kCount; ++t) {
-    sum[t][0] = hn::LoadU(d, sums + t * band.channels);
-    sum[t][1] = hn::LoadU(d, sums + t * band.channels + kLanes);
+    sum[t][0] = sum[t][1] = hn::Zero(d);
   }
   for (std::int64_t p = 0; p < band.rows; ++p) {
     const float* x_at = input + p * band.row_step;
@@ -122,8 +121,9 @@ HWY_NOINLINE void WeightTile(const DirectBand& band, const float* input, const f
   }
 #pragma GCC unroll 10
   for (int t = 0; t < kCount; ++t) {
-    hn::StoreU(sum[t][0], d, sums + t * band.channels);
-    hn::StoreU(sum[t][1], d, sums + t * band.channels + kLanes);
+    float* to = sums + t * band.channels;
+    hn::StoreU(hn::Add(hn::LoadU(d, to), sum[t][0]), d, to);
+    hn::StoreU(hn::Add(hn::LoadU(d, to + kLanes), sum[t][1]), d, to + kLanes);
   }
 }
 

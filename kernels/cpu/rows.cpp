@@ -37,16 +37,17 @@ void AddBias(std::int64_t rows, std::int64_t channels, std::int64_t pitch, const
   }
 }
 
-// kVectors vectors of channels at once: their sums are independent, which hides the latency of the additions.
+// kVectors vectors of channels at once: their sums are independent, which hides the latency of the additions. A panel's sum starts at
+// zero: long sums are sums of sums, which round less.
 template <int kVectors>
 HWY_INLINE void ColumnSumsOf(std::int64_t rows, std::int64_t pitch, const float* g, float* sums) {
   const Floats d;
   V sum[kVectors];
-  for (int v = 0; v < kVectors; ++v) sum[v] = hn::LoadU(d, sums + v * kLanes);
+  for (int v = 0; v < kVectors; ++v) sum[v] = hn::Zero(d);
   for (std::int64_t m = 0; m < rows; ++m) {
     for (int v = 0; v < kVectors; ++v) sum[v] = hn::Add(sum[v], hn::LoadU(d, g + m * pitch + v * kLanes));
   }
-  for (int v = 0; v < kVectors; ++v) hn::StoreU(sum[v], d, sums + v * kLanes);
+  for (int v = 0; v < kVectors; ++v) hn::StoreU(hn::Add(hn::LoadU(d, sums + v * kLanes), sum[v]), d, sums + v * kLanes);
 }
 
 void ColumnSums(std::int64_t rows, std::int64_t channels, std::int64_t pitch, const float* g, float* sums) {
@@ -54,9 +55,9 @@ void ColumnSums(std::int64_t rows, std::int64_t channels, std::int64_t pitch, co
   for (; first + 8 * kLanes <= channels; first += 8 * kLanes) ColumnSumsOf<8>(rows, pitch, g + first, sums + first);
   for (; first + 2 * kLanes <= channels; first += 2 * kLanes) ColumnSumsOf<2>(rows, pitch, g + first, sums + first);
   for_vectors(channels - first, [&](auto lanes, std::int64_t i) HWY_ATTR {
-    V sum = lanes.load(sums + first + i);
+    V sum = splat(0.0F);
     for (std::int64_t m = 0; m < rows; ++m) sum = hn::Add(sum, lanes.load(g + m * pitch + first + i));
-    lanes.store(sum, sums + first + i);
+    lanes.store(hn::Add(lanes.load(sums + first + i), sum), sums + first + i);
   });
 }
 
