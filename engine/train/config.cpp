@@ -23,6 +23,8 @@ Json to_json(const TrainConfig& c) {
   return {
       {"model", c.model},
       {"data", c.data},
+      {"real_folder", c.real_folder},
+      {"fake_folder", c.fake_folder},
       {"image_size", c.image_size},
       {"normalise_mean", c.normalisation.mean},
       {"normalise_std", c.normalisation.std},
@@ -90,6 +92,8 @@ TrainConfig config_from_json(const std::string& json, const std::string& source)
     const auto name = [&](const char* key) { return j.at(key).get<std::string>(); };
     read("model", c.model);
     read("data", c.data);
+    read("real_folder", c.real_folder);
+    read("fake_folder", c.fake_folder);
     read("image_size", c.image_size);
     read("normalise_mean", c.normalisation.mean);
     read("normalise_std", c.normalisation.std);

@@ -26,6 +26,7 @@ const char* bad_images_name(BadImages policy);
 struct TrainConfig {
   std::string model = "edgenet";
   std::string data;
+  std::string real_folder = "real", fake_folder = "fake";  ///< names of the class folders
   std::int64_t image_size = 256;
   ops::Normalisation normalisation{};
   std::string augment = "document";  ///< document or none

@@ -45,7 +45,7 @@ RunPictures check_pictures(const TrainConfig& config, const std::function<void(c
   RunPictures pictures;
   for (const std::string name : {"train", "val", "test"}) {
     if (name != "train" && !has_split(config.data, name)) continue;
-    FacesDatasetOptions options{.image_size = static_cast<int>(config.image_size)};
+    FacesDatasetOptions options{.image_size = static_cast<int>(config.image_size), .real_folder = config.real_folder, .fake_folder = config.fake_folder};
     options.require_both_classes = name == "train";
     options.cache_bytes = kCacheBytes;
     SplitPictures split{.split = name, .dataset = std::make_unique<FacesDataset>(config.data, name, options), .records = {}, .usable = {}, .fingerprint = {}};

@@ -68,6 +68,22 @@ CLI::Option* add_workers_option(CLI::App& app, int& workers) {
   return add_whole(app, "-j,--workers", workers, 0, kMostThreads, "Threads that read pictures; results do not depend on it");
 }
 
+CLI::Option* add_class_map_option(CLI::App& app, std::string& real_folder, std::string& fake_folder) {
+  CLI::Option* option = app.add_option(
+      "--class-map",
+      [&](const CLI::results_t& given) {
+        const std::string& text = given.front();
+        const std::size_t comma = text.find(",fake=");
+        SEPIA_CHECK(text.starts_with("real=") && comma != std::string::npos && comma > 5 && comma + 6 < text.size(),
+                    "--class-map must be real=FOLDER,fake=FOLDER; got '", text, "'");
+        real_folder = text.substr(5, comma - 5);
+        fake_folder = text.substr(comma + 6);
+        return true;
+      },
+      "Names of the class folders: real=FOLDER,fake=FOLDER");
+  return option->type_name("MAP")->expected(1);
+}
+
 void add_output_options(CLI::App& app, OutputOptions& options, const std::string& what) {
   CLI::Option* out = app.add_option("-o,--out", options.out, what + "; must be new or empty unless --overwrite")->type_name("FOLDER");
   if (options.out.empty()) {

@@ -33,6 +33,9 @@ CLI::Option* add_batch_size_option(CLI::App& app, int& batch_size);
 /// -j, --workers N: threads that read and decode pictures; results do not depend on it.
 CLI::Option* add_workers_option(CLI::App& app, int& workers);
 
+/// --class-map real=FOLDER,fake=FOLDER: class folders of other names. Error kUsage for anything else.
+CLI::Option* add_class_map_option(CLI::App& app, std::string& real_folder, std::string& fake_folder);
+
 /// A folder that a command writes into.
 struct OutputOptions {
   std::filesystem::path out;

@@ -27,7 +27,7 @@ namespace fs = std::filesystem;
 
 struct EvalOptions {
   std::string model, architecture;
-  std::string data, split = "test";
+  std::string data, split = "test", real_folder = "real", fake_folder = "fake";
   int batch_size = 32, workers = 2, image_size = 0;
   double threshold = 0.5;
   std::uint64_t seed = 0;
@@ -96,7 +96,8 @@ int run_eval(EvalOptions& options) {
   SEPIA_CHECK(!options.data.empty(), "--data is required: the folder that holds the splits");
   if (!options.output.out.empty()) claim_output_folder(options.output.out, options.output.overwrite, {"metrics.json", "curves.csv", "plots"});
   LoadedModel model = load_model(options.model, {.architecture = options.architecture, .image_size = options.image_size});
-  FacesDatasetOptions dataset_options{.image_size = static_cast<int>(model.spec.image_size)};
+  FacesDatasetOptions dataset_options{.image_size = static_cast<int>(model.spec.image_size), .real_folder = options.real_folder,
+                                      .fake_folder = options.fake_folder};
   dataset_options.require_both_classes = false;
   const FacesDataset dataset(options.data, options.split, dataset_options);
   const Scored scored = score(model, dataset, options);
@@ -122,6 +123,7 @@ void add_eval_command(CLI::App& app, Session& session) {
   command.add_option("--arch", options->architecture, "Network of a weights file that does not say it");
   command.add_option("--data", options->data, "Data set: FOLDER/SPLIT/{real,fake}/*")->type_name("FOLDER");
   command.add_option("--split", options->split, "Which split")->capture_default_str()->check(CLI::IsMember({"train", "val", "test"}));
+  add_class_map_option(command, options->real_folder, options->fake_folder);
   add_real(command, "--threshold", options->threshold, kUnitInterval, "Pictures whose probability of fake is above it are called fake");
   command.add_option("--out", options->output.out, "New folder for metrics, predictions, curve points and plots")->type_name("FOLDER");
   command.add_flag("--overwrite", options->output.overwrite, "Write into --out although it holds files");

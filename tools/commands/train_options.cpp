@@ -67,6 +67,7 @@ void add_optimizer_options(CLI::App& command, TrainOptions& options) {
 void add_train_options(CLI::App& command, TrainOptions& options) {
   train::TrainConfig& c = options.config;
   command.add_option("--data", c.data, "Data set: FOLDER/{train,val,test}/{real,fake}/*")->type_name("FOLDER");
+  add_class_map_option(command, c.real_folder, c.fake_folder);
   command.add_option("--out", options.out, "New folder for the run")->type_name("FOLDER");
   command.add_flag("--overwrite", options.overwrite, "Write into --out although it holds files");
   command.add_option("--resume", options.resume, "Go on with the run in this folder; needs nothing else")->type_name("RUN");

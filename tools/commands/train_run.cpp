@@ -14,6 +14,7 @@
 #include "tools/cli/model_argument.h"
 #include "tools/cli/progress.h"
 #include "tools/cli/signals.h"
+#include "tools/commands/library_versions.h"
 #include "tools/report/run_report.h"
 
 namespace sepia::cli {
@@ -56,6 +57,7 @@ class ShownProgress final : public train::TrainObserver {
 void write_config(const fs::path& path, const train::TrainConfig& config, const std::vector<std::string>& command, const train::RunPictures* pictures) {
   Json json = {{"config", Json::parse(train::config_to_json(config))},
                {"sepia_version", std::string(version())},
+               {"library_versions", library_versions()},
                {"command", command},
                {"threads_used", num_threads()},
                {"device_used", config.device}};
