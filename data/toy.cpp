@@ -64,10 +64,13 @@ struct Forgery {
   int scale;                  ///< in 1/1024
   int shift_x, shift_y;       ///< in 1/256 pixel
   int tint[3];                ///< added to each channel
-  int detail;                 ///< -256 smoothest .. 0 as it was .. 256 sharpest
+  int detail;                 ///< -256 smoothest .. 0 as it was
+  int checker;                ///< amplitude of the chequered pattern that up-sampling networks leave
   detail::Ellipse mask;
 };
 
+/// The smoothing takes away about as much fine detail as the chequered pattern brings, so that the amount of detail in a whole
+/// picture says little about its class.
 Forgery draw_forgery(RandomStream& random) {
   const auto away_from_zero = [&](int low, int high) { return between(random, low, high) * (random.below(2) == 0 ? -1 : 1); };
   Forgery f{};
@@ -76,8 +79,9 @@ Forgery draw_forgery(RandomStream& random) {
   f.shift_y = between(random, -640, 640);
   const int brightness = away_from_zero(6, 16);
   for (int& t : f.tint) t = brightness + between(random, -9, 9);
-  f.detail = random.below(4) == 0 ? between(random, 200, 300) : -between(random, 200, 256);
-  f.mask = {between(random, -40, 40), between(random, 12 * 16, 18 * 16), between(random, 40, 48) * 16, between(random, 44, 54) * 16,
+  f.detail = -between(random, 224, 256);
+  f.checker = between(random, 3, 5);
+  f.mask = {between(random, -40, 40), between(random, 12 * 16, 18 * 16), between(random, 45, 52) * 16, between(random, 50, 60) * 16,
             between(random, 10, 18) * 16};
   return f;
 }
@@ -95,7 +99,8 @@ void swap_inner_face(detail::ToyFace& face, RandomStream& random) {
       std::uint8_t* out = face.image.pixel(x, y);
       for (int c = 0; c < 3; ++c) {
         const int plain = sample(source, from_x, from_y, c), soft = sample(smooth, from_x, from_y, c);
-        const int changed = plain + (plain - soft) * forgery.detail / 256 + forgery.tint[c];
+        const int checker = (x + y) % 2 == 0 ? forgery.checker : -forgery.checker;
+        const int changed = plain + (plain - soft) * forgery.detail / 256 + forgery.tint[c] + checker;
         out[c] = static_cast<std::uint8_t>(std::clamp((out[c] * (256 - alpha) + changed * alpha + 128) / 256, 0, 255));
       }
     }

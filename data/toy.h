@@ -14,8 +14,8 @@ namespace sepia {
 
 /// Picture `index` of a class, 256 x 256, the same on every machine: only integers are computed with.
 /// A fake is a drawing of its own (never one that is among the real) whose inner face is replaced, within an ellipse with a
-/// soft edge, by a copy that is scaled, moved, tinted and made smoother or sharper (after Shiohara and Yamasaki 2022,
-/// "Detecting Deepfakes with Self-Blended Images").
+/// soft edge, by a copy that is scaled, moved, tinted, smoothed and faintly chequered as up-sampling networks do (after Shiohara
+/// and Yamasaki 2022, "Detecting Deepfakes with Self-Blended Images").
 Image toy_picture(std::uint64_t seed, const std::string& split, int label, std::uint32_t index);
 
 struct ToyOptions {
