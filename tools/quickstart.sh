@@ -7,4 +7,5 @@ cd "$(dirname "$0")/.."
 tools/install_packages.sh
 cmake --preset release
 cmake --build --preset release --parallel "$(nproc)" --target sepia_command
+[ $# -gt 0 ] || set -- --out sepia-demo --overwrite  # run once more, the demo replaces its own folder
 build/sepia demo "$@" < /dev/null
