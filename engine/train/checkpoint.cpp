@@ -28,9 +28,12 @@ Json state_json(const TrainState& state) {
           {"epochs_since_best", state.epochs_since_best},
           {"log_bytes", state.log_bytes},
           {"finished", state.finished},
+          {"predictions", state.predictions},
+          {"all_one_class", state.all_one_class},
           {"best_epoch", state.history.best_epoch ? Json(*state.history.best_epoch) : Json(nullptr)},
           {"epochs", epochs},
           {"fingerprints", state.fingerprints},
+          {"sample_list", state.sample_list},
           {"skipped", state.skipped}};
 }
 
@@ -46,9 +49,12 @@ TrainState state_from_json(const Json& j) {
   j.at("epochs_since_best").get_to(state.epochs_since_best);
   j.at("log_bytes").get_to(state.log_bytes);
   j.at("finished").get_to(state.finished);
+  j.at("predictions").get_to(state.predictions);
+  j.at("all_one_class").get_to(state.all_one_class);
   if (!j.at("best_epoch").is_null()) state.history.best_epoch = j.at("best_epoch").get<int>();
   for (const Json& epoch : j.at("epochs")) state.history.epochs.push_back(epoch_from_json(epoch.dump()));
   j.at("fingerprints").get_to(state.fingerprints);
+  j.at("sample_list").get_to(state.sample_list);
   j.at("skipped").get_to(state.skipped);
   return state;
 }

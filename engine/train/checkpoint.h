@@ -25,9 +25,12 @@ struct TrainState {
   int epochs_since_best = 0;
   std::uintmax_t log_bytes = 0;     ///< length of log.jsonl that belongs to this state
   bool finished = false;
+  std::size_t predictions = 0;    ///< of the last evaluation: how many,
+  std::string all_one_class{};    ///< and the class they were all called ("real", "fake"; empty when both)
   History history;
   /// Per split the fingerprint of the pictures the run was started on: a changed data set is not silently resumed.
   std::vector<std::pair<std::string, std::string>> fingerprints;
+  std::string sample_list;  ///< SHA-256 of manifest.csv: the same pictures under other names come in another order
   std::vector<std::string> skipped;  ///< pictures left out by BadImages::kSkip: a resumed run must leave out the same
 };
 

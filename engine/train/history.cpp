@@ -36,6 +36,12 @@ Json optimizer_json(const TrainConfig& config) {
 
 }  // namespace
 
+std::string best_epoch_reason(const History& history) {
+  if (history.epochs.empty()) return "no epoch was finished";
+  if (!history.epochs.back().val) return "no validation split to choose by";
+  return "the figure to choose by cannot be computed on the validation split: it holds one class";
+}
+
 std::string epoch_to_json(const EpochRecord& record) {
   Json health = Json::array();
   for (const LayerHealth& layer : record.health) {
@@ -84,7 +90,7 @@ std::string history_to_json(const History& history, const TrainConfig& config, c
   curve("test_loss", [&](const EpochRecord& r) { return of_split(r.test, true); });
   curve("test_acc", [&](const EpochRecord& r) { return of_split(r.test, false); });
   j["best_epoch"] = history.best_epoch ? Json(*history.best_epoch) : Json(nullptr);
-  if (!history.best_epoch) j["best_epoch_reason"] = "no validation split to choose by";
+  if (!history.best_epoch) j["best_epoch_reason"] = best_epoch_reason(history);
   j["run"] = {{"verdict", verdict}, {"select", select_name(config.select)}, {"config", Json::parse(config_to_json(config))}};
   return j.dump(2) + "\n";
 }

@@ -39,6 +39,9 @@ struct History {
 /// Why a split has no figures: the reason in JSON.
 inline constexpr const char* kNoSplit = "the data set has no such split";
 
+/// Why history.best_epoch is absent: no epoch yet, no validation split, or one that the selected figure cannot be computed on.
+std::string best_epoch_reason(const History& history);
+
 /// One epoch as the line of log.jsonl (without a line break).
 std::string epoch_to_json(const EpochRecord& record);
 EpochRecord epoch_from_json(const std::string& json);

@@ -43,14 +43,13 @@ std::vector<Logits2> rows_of(const Tensor& logits) {
   return rows;
 }
 
-[[noreturn]] void fail_on_loss(double loss, const Batch& batch, const std::function<std::string(std::size_t)>& picture_name) {
+}  // namespace
+
+std::string pictures_of(const Batch& batch, const std::function<std::string(std::size_t)>& picture_name) {
   std::string names;
   for (int i = 0; i < batch.n && i < 3; ++i) names += (i ? ", " : "") + picture_name(batch.indices[static_cast<std::size_t>(i)]);
-  fail(ErrorKind::kNumeric, "the loss is ", loss, " on the batch with ", names, batch.n > 3 ? str(" and ", batch.n - 3, " more") : std::string(),
-       "; nothing was changed; try a smaller --lr or --clip-grad 1");
+  return names + (batch.n > 3 ? str(" and ", batch.n - 3, " more") : std::string());
 }
-
-}  // namespace
 
 Stepper::Stepper(nn::Module& model, const StepOptions& options)
     : model_(model), options_(options), optimizer_(options.optimizer, model.flat().weights(), with_gradients(model), groups_of(model.flat())) {
@@ -61,14 +60,16 @@ Stepper::Stepper(nn::Module& model, const StepOptions& options)
   }
 }
 
-BatchFigures Stepper::accumulate(const Batch& batch, double weight, const std::function<std::string(std::size_t)>& picture_name) {
+BatchFigures Stepper::accumulate(const Batch& batch, double weight) {
   const StepScope scope(model_.device(), step_kind("train", batch));
   const Variable logits = ops::materialise(model_(Variable(network_input(model_, batch, options_.normalisation))));
   const Variable loss = ops::cross_entropy(logits, label_tensor(model_, batch), {.class_weights = class_weights_, .smoothing = options_.smoothing});
   BatchFigures figures{.loss = loss.value().item(), .correct = 0};
   if (!std::isfinite(figures.loss)) {
-    model_.flat().clear_gradients();
-    fail_on_loss(figures.loss, batch, picture_name);
+    nn::FlatParameters& flat = model_.flat();
+    flat.clear_gradients();
+    const std::int64_t bad = flat.first_nonfinite(flat.weights());
+    fail(ErrorKind::kNumeric, "the loss is ", figures.loss, bad >= 0 ? str(" because ", flat.name_at(bad), " holds NaN or Inf") : std::string());
   }
   const std::vector<Logits2> rows = rows_of(logits.value());
   for (std::size_t i = 0; i < rows.size(); ++i) figures.correct += is_fake(rows[i]) == (batch.labels[i] == kFake);
@@ -83,8 +84,7 @@ std::vector<UpdateFigures> Stepper::commit(double lr, bool watch) {
   const std::int64_t bad = flat.first_nonfinite(flat.gradients());
   if (bad >= 0) {
     flat.clear_gradients();
-    fail(ErrorKind::kNumeric, "the gradient of ", flat.name_at(bad), " is not finite at step ", optimizer_.steps_taken() + 1,
-         "; weights are as before the step; try a smaller --lr or --clip-grad 1");
+    fail(ErrorKind::kNumeric, "the gradient of ", flat.name_at(bad), " holds NaN or Inf");
   }
   const double scale = options_.clip_grad > 0 ? optim::clip_factor(flat.norm(flat.gradients(), 0, flat.size()), options_.clip_grad) : 1.0;
   const Tensor before = watch ? flat.weights().clone() : Tensor();

@@ -38,6 +38,9 @@ struct UpdateFigures {
   double gradient_norm = 0, weight_norm = 0, update_norm = 0;
 };
 
+/// The pictures of a batch for a message: "a.png, b.png, c.png and 29 more".
+std::string pictures_of(const Batch& batch, const std::function<std::string(std::size_t)>& picture_name);
+
 /// Runs a placed model's steps. A step commits at once: gradients are first found finite, then weights, moments, running
 /// statistics and the weight average all move.
 class Stepper {
@@ -45,8 +48,9 @@ class Stepper {
   Stepper(nn::Module& model, const StepOptions& options);
 
   /// Forward and backward of one batch; its gradient counts `weight` (1, or its share when several batches make one step).
-  /// Throws kNumeric, naming the pictures by `picture_name`, when the loss is NaN or infinite: nothing has been changed then.
-  BatchFigures accumulate(const Batch& batch, double weight, const std::function<std::string(std::size_t)>& picture_name);
+  /// Throws kNumeric, naming the first parameter that is not finite (if one is), when the loss is NaN or infinite: nothing has been
+  /// changed then, and gradients accumulated before are dropped.
+  BatchFigures accumulate(const Batch& batch, double weight);
 
   /// The update with what was accumulated. Throws kNumeric, naming the parameter, when a gradient is NaN or infinite: weights,
   /// moments and statistics are as before. `watch` also measures every parameter's norms (reads the device back: once an epoch).

@@ -1,11 +1,13 @@
 #include "engine/train/trainer.h"
 
 #include <chrono>
+#include <cmath>
 #include <filesystem>
 #include <optional>
 
 #include "engine/base/error.h"
 #include "engine/base/file.h"
+#include "engine/base/sha256.h"
 #include "engine/io/tensorboard.h"
 #include "engine/io/weights.h"
 #include "engine/train/health.h"
@@ -48,6 +50,12 @@ std::optional<double> selected_figure(Select select, const EpochRecord& record) 
   return std::nullopt;
 }
 
+// Whether the selected figure exists for this run: pictures to validate on, and both classes where it is an AUC.
+bool can_select(Select select, const SplitPictures* val) {
+  if (!val || val->usable.empty()) return false;
+  return select != Select::kValAuc || (val->count(kReal) > 0 && val->count(kFake) > 0);
+}
+
 }  // namespace
 
 std::vector<double> class_weights_of(const TrainConfig& config, const SplitPictures& train) {
@@ -64,8 +72,13 @@ class Trainer::Run {
         train_(trainer.pictures_.train()),
         stepper_(trainer.model_, step_options(trainer.config_, train_)),
         total_batches_((train_.usable.size() + static_cast<std::size_t>(trainer.config_.batch_size) - 1) / static_cast<std::size_t>(trainer.config_.batch_size)) {
-    remove_stale_temporaries(t_.folder_.last());
-    remove_stale_temporaries(t_.folder_.best());
+    const RunFolder& folder = t_.folder_;
+    for (const auto& path : {folder.config(), folder.log(), folder.best(), folder.last(), folder.predictions("test"), folder.predictions("val"),
+                             folder.metrics(), folder.manifest()}) {
+      remove_stale_temporaries(path);
+    }
+    const std::string manifest = manifest_csv(t_.pictures_);
+    state_.sample_list = sha256_hex(std::as_bytes(std::span(manifest)));
     for (const SplitPictures& split : t_.pictures_.splits) {
       state_.fingerprints.emplace_back(split.split, split.fingerprint);
       for (const FileRecord& record : split.records) {
@@ -76,13 +89,14 @@ class Trainer::Run {
     log_.emplace(t_.folder_.log_lines(), state_.log_bytes);
     std::filesystem::create_directories(t_.folder_.tensorboard());
     events_.emplace(EventWriter::continue_after(t_.folder_.tensorboard() / kTensorboardFileName, state_.epoch - 1));
-    write_file_atomic(t_.folder_.manifest(), manifest_csv(t_.pictures_));
+    write_file_atomic(folder.manifest(), manifest);
   }
 
   TrainOutcome run() {
     TrainOutcome outcome;
     while (!state_.finished) {
-      if (state_.batches_done == 0 && t_.observer_.stop_requested()) {  // between epochs: the checkpoint is there already
+      if (state_.batches_done == 0 && t_.observer_.stop_requested()) {
+        if (state_.epoch == 1) save();  // between later epochs the checkpoint is there already
         outcome.interrupted = true;
         break;
       }
@@ -108,8 +122,9 @@ class Trainer::Run {
       return;
     }
     TrainState stored = load_checkpoint(t_.folder_.last(), t_.model_, stepper_);
-    SEPIA_CHECK_KIND(stored.skipped == state_.skipped && stored.fingerprints == state_.fingerprints, ErrorKind::kData, t_.config_.data,
-                     ": these are not the pictures the run was started on (fingerprints in config.json differ); a run can only be resumed on the same data");
+    SEPIA_CHECK_KIND(stored.skipped == state_.skipped && stored.fingerprints == state_.fingerprints && stored.sample_list == state_.sample_list,
+                     ErrorKind::kData, t_.config_.data,
+                     ": these are not the pictures the run was started on (manifest.csv lists those); a run can only be resumed on the same data");
     state_ = std::move(stored);
   }
 
@@ -126,9 +141,8 @@ class Trainer::Run {
     Loader loader(*train_.dataset, {.batch_size = config.batch_size, .shuffle = true, .seed = config.seed, .epoch = static_cast<std::uint32_t>(state_.epoch),
                                     .augment = augment_of(config), .workers = config.workers, .prefetch = 4,
                                     .start_batch = static_cast<std::size_t>(state_.batches_done), .samples = train_.usable});
-    const auto name = [&](std::size_t i) { return train_.dataset->path(i); };
     while (static_cast<std::size_t>(state_.batches_done) < total_batches_) {
-      step(loader, name);
+      step(loader);
       t_.observer_.on_step(static_cast<std::size_t>(state_.samples), state_.loss_sum / static_cast<double>(state_.samples),
                            static_cast<double>(state_.correct) / static_cast<double>(state_.samples));
       const bool last_of_epoch = static_cast<std::size_t>(state_.batches_done) >= total_batches_;
@@ -142,34 +156,55 @@ class Trainer::Run {
   }
 
   // One update from up to `accumulate` batches, each weighing its share of the samples.
-  void step(Loader& loader, const std::function<std::string(std::size_t)>& name) {
+  void step(Loader& loader) {
+    const double loss_sum = state_.loss_sum;
+    const std::int64_t correct = state_.correct, done = state_.samples;
+    try {
+      try_step(loader);
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::kNumeric) throw;
+      // The step never was: the weights are those before it, and so is what `last` tells.
+      state_.loss_sum = loss_sum;
+      state_.correct = correct;
+      state_.samples = done;
+      save();
+      fail(ErrorKind::kNumeric, "epoch ", state_.epoch, ", step ", stepper_.optimizer().steps_taken() + 1, " (",
+           pictures_of(batch_, [&](std::size_t i) { return train_.dataset->path(i); }), "): ", error.what(),
+           "; last.safetensors holds the weights before this step; start anew with a smaller --lr or with --clip-grad 1");
+    }
+  }
+
+  void try_step(Loader& loader) {
     const auto first = static_cast<std::size_t>(state_.batches_done);
     const std::size_t count = std::min<std::size_t>(static_cast<std::size_t>(t_.config_.accumulate), total_batches_ - first);
     const auto batch_size = static_cast<std::size_t>(t_.config_.batch_size);
     const std::size_t samples = std::min((first + count) * batch_size, train_.usable.size()) - first * batch_size;
     for (std::size_t i = 0; i < count; ++i) {
       SEPIA_CHECK_KIND(loader.next(batch_), ErrorKind::kInternal, "[trainer] the loader ended early");
-      const BatchFigures figures = stepper_.accumulate(batch_, static_cast<double>(batch_.n) / static_cast<double>(samples), name);
+      const BatchFigures figures = stepper_.accumulate(batch_, static_cast<double>(batch_.n) / static_cast<double>(samples));
       state_.loss_sum += figures.loss * batch_.n;
       state_.correct += figures.correct;
       state_.samples += batch_.n;
     }
-    state_.batches_done += static_cast<std::int64_t>(count);
     last_lr_ = learning_rate(static_cast<std::int64_t>(first));
-    const bool last_of_epoch = static_cast<std::size_t>(state_.batches_done) >= total_batches_;
-    updates_ = stepper_.commit(last_lr_, last_of_epoch);
+    updates_ = stepper_.commit(last_lr_, first + count >= total_batches_);
+    state_.batches_done += static_cast<std::int64_t>(count);
   }
 
   SplitFigures evaluate_split(const SplitPictures& split) {
     const std::vector<Logits2> logits = compute_logits(
         t_.model_, *split.dataset,
         {.normalisation = t_.config_.normalisation, .batch_size = t_.config_.batch_size, .workers = t_.config_.workers, .samples = split.usable, .on_batch = {}});
+    for (std::size_t i = 0; i < logits.size(); ++i) {
+      SEPIA_CHECK_KIND(std::isfinite(logits[i][0]) && std::isfinite(logits[i][1]), ErrorKind::kNumeric, "epoch ", state_.epoch, ": the network's output for ",
+                       split.dataset->path(split.usable[i]), " is ", logits[i][0], ", ", logits[i][1], "; start anew with a smaller --lr or with --clip-grad 1");
+    }
     EvaluationParams params;
     params.bootstrap.replicates = 0;
     const std::vector<std::uint8_t> labels = labels_of(split);
     const Evaluation evaluation = evaluate(logits, labels, params);
-    last_predictions_ = logits.size();
-    last_all_one_class_ = evaluation.all_one_class ? (evaluation.samples.front().called_fake ? "fake" : "real") : "";
+    state_.predictions = logits.size();
+    state_.all_one_class = evaluation.all_one_class ? (evaluation.samples.front().called_fake ? "fake" : "real") : "";
     return {.loss = evaluation.loss.value.value_or(0), .accuracy = evaluation.accuracy.value.value_or(0), .auc = evaluation.auc.value};
   }
 
@@ -182,7 +217,7 @@ class Trainer::Run {
     if (const SplitPictures* val = t_.pictures_.find("val"); val && !val->usable.empty()) record.val = evaluate_split(*val);
 
     const std::optional<double> figure = selected_figure(t_.config_.select, record);
-    const bool selects = t_.pictures_.find("val") != nullptr;
+    const bool selects = can_select(t_.config_.select, t_.pictures_.find("val"));
     const bool better = selects ? figure && (!state_.best_figure || *figure > *state_.best_figure) : true;
     if (better) {
       state_.best_figure = figure;
@@ -256,8 +291,8 @@ class Trainer::Run {
   }
 
   std::string verdict(const TrainOutcome& outcome) const {
-    VerdictInput input{.history = state_.history, .learning_rate = t_.config_.optimizer.lr, .predictions = last_predictions_,
-                       .all_one_class = last_all_one_class_};
+    VerdictInput input{.history = state_.history, .learning_rate = t_.config_.optimizer.lr, .predictions = state_.predictions,
+                       .all_one_class = state_.all_one_class};
     if (input.predictions == 0 && outcome.evaluation && outcome.evaluation->all_one_class) {
       input.predictions = outcome.logits.size();
       input.all_one_class = outcome.evaluation->samples.front().called_fake ? "fake" : "real";
@@ -275,8 +310,6 @@ class Trainer::Run {
   Batch batch_;
   double last_lr_ = 0;
   std::vector<UpdateFigures> updates_;
-  std::size_t last_predictions_ = 0;
-  std::string last_all_one_class_;
 };
 
 Trainer::Trainer(const TrainConfig& config, nn::Module& model, const RunPictures& pictures, const RunFolder& folder, const TensorFileMetadata& metadata,

@@ -136,7 +136,7 @@ Json result_json(const TrainResult& result, const fs::path& out) {
   const train::TrainOutcome& o = result.outcome;
   Json json = {{"run", out.string()}, {"model", result.config.model}, {"epochs", o.history.epochs.size()}};
   json["best_epoch"] = o.history.best_epoch ? Json(*o.history.best_epoch) : Json(nullptr);
-  if (!o.history.best_epoch) json["best_epoch_reason"] = "no validation split to choose by";
+  if (!o.history.best_epoch) json["best_epoch_reason"] = train::best_epoch_reason(o.history);
   json["verdict"] = o.verdict;
   json["interrupted"] = o.interrupted;
   json["seconds"] = result.seconds;
