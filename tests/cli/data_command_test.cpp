@@ -61,6 +61,9 @@ TEST_F(DataCommand, CheckRefusals) {
   expect_failure(run_sepia({"data", "check", data(), "--near", "-1"}), 2, "--near -1");
   fs::rename(folder_ / "toy/train/real", folder_ / "toy/train/Real");
   expect_failure(run_sepia({"data", "check", data()}), 3, "Try --class-map real=Real,fake=fake");
+  fs::remove_all(folder_ / "toy/val");
+  fs::remove_all(folder_ / "toy/test");
+  EXPECT_EQ(run_sepia({"data", "check", data(), "--class-map", "real=Real,fake=fake"}).exit_code, 0);
 }
 
 TEST_F(DataCommand, ShowDrawsOneRowForEachDataSet) {

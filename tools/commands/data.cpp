@@ -52,6 +52,7 @@ void add_check(CLI::App& data, Session& session) {
   command.add_option("--group-by", options->check.group_by, "Regular expression for the part of a path that names a person or video")
       ->type_name("REGEX");
   add_whole(command, "--near", options->check.near_distance, 0, 256, "Bits of 256 up to which two pictures look the same");
+  add_class_map_option(command, options->check.real_folder, options->check.fake_folder);
   add_workers_option(command, options->check.workers);
   add_json_option(command, options->json);
   session.set_action(command, [options] { return run_check(*options); });
@@ -84,6 +85,7 @@ void add_show(CLI::App& data, Session& session) {
   add_whole(command, "--samples", options->figure.samples, 1, 64, "Pictures of each class in a row");
   add_seed_option(command, options->figure.seed);
   add_image_size_option(command, options->figure.image_size);
+  add_class_map_option(command, options->figure.real_folder, options->figure.fake_folder);
   add_output_options(command, options->output, "Folder for samples.svg and samples.png");
   session.set_action(command, [options] { return run_show(*options); });
 }
