@@ -76,8 +76,8 @@ void add_findings(CheckReport& report) {
   if (report.grouped && report.groups.groups == 0) findings.push_back("--group-by matches no path");
   for (const auto& d : report.differences) {
     if (d.gives_away) {
-      findings.push_back(fmt::format("the data give the answer away: {} alone tells fake from real with AUC {:.3f} (real: {}; fake: {})", d.fact,
-                                     d.auc, d.real, d.fake));
+      findings.push_back(fmt::format("the data give the answer away: {} alone tells fake from real with AUC {:.3f} (real: {}; fake: {})",
+                                     d.fact, d.auc, d.real, d.fake));
     }
   }
 }

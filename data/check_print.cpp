@@ -29,7 +29,7 @@ std::string joined(const std::vector<std::string>& parts, const char* between) {
 Json split_json(const SplitSummary& split) {
   Json unreadable = Json::array();
   for (const auto& file : split.unreadable) unreadable.push_back({{"path", file.path}, {"error", file.error}});
-  return {{"n", split.n_real + split.n_fake}, {"n_real", split.n_real},  {"n_fake", split.n_fake}, {"proportion", split.proportion},
+  return {{"n", split.n_real + split.n_fake}, {"n_real", split.n_real},   {"n_fake", split.n_fake},  {"proportion", split.proportion},
           {"fingerprint", split.fingerprint}, {"unreadable", unreadable}, {"ignored", split.ignored}};
 }
 
@@ -58,7 +58,11 @@ std::string check_json(const CheckReport& report) {
     json["groups_reason"] = "no --group-by was given";
   }
   for (const auto& d : report.differences) {
-    differences.push_back({{"fact", d.fact}, {"auc", d.auc}, {"chance_error", d.chance_error}, {"real", d.real}, {"fake", d.fake},
+    differences.push_back({{"fact", d.fact},
+                           {"auc", d.auc},
+                           {"chance_error", d.chance_error},
+                           {"real", d.real},
+                           {"fake", d.fake},
                            {"gives_away", d.gives_away}});
   }
   json["class_differences"] = differences;
@@ -80,10 +84,11 @@ std::string check_text(const CheckReport& report) {
   if (!report.exact.empty()) text += "  the same bytes:\n";
   print_some(text, report.exact, [](const ExactDuplicates& d) { return joined(d.paths, " = "); });
   if (!report.near.empty()) text += "  looking the same across splits:\n";
-  print_some(text, report.near, [](const NearDuplicate& d) { return fmt::format("{} ~ {} ({} of 256 bits)", d.first, d.second, d.distance); });
+  print_some(text, report.near,
+             [](const NearDuplicate& d) { return fmt::format("{} ~ {} ({} of 256 bits)", d.first, d.second, d.distance); });
   if (report.grouped) {
-    text += fmt::format("  {} groups, {} in more than one split, {} files without a group\n", report.groups.groups, report.groups.shared.size(),
-                        report.groups.unmatched);
+    text += fmt::format("  {} groups, {} in more than one split, {} files without a group\n", report.groups.groups,
+                        report.groups.shared.size(), report.groups.unmatched);
     print_some(text, report.groups.shared, [](const SplitGroup& group) {
       std::string line = group.name + ":";
       for (const auto& [split, count] : group.files_per_split) line += fmt::format(" {} in {}", count, split);

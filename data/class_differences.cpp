@@ -104,13 +104,14 @@ std::vector<ClassDifference> find_class_differences(const std::vector<const File
   const Fact facts[] = {
       {"format", [&](const FileRecord& f) { return shares.at(f.facts.format); },
        [](const FileRecord& f) { return std::string(image_format_name(f.facts.format)); }, false, 0.1},
-      {"width", [](const FileRecord& f) { return double(f.facts.width); }, [&](const FileRecord& f) { return number(f.facts.width); }, false, 0.1},
-      {"height", [](const FileRecord& f) { return double(f.facts.height); }, [&](const FileRecord& f) { return number(f.facts.height); }, false,
-       0.1},
+      {"width", [](const FileRecord& f) { return double(f.facts.width); }, [&](const FileRecord& f) { return number(f.facts.width); },
+       false, 0.1},
+      {"height", [](const FileRecord& f) { return double(f.facts.height); }, [&](const FileRecord& f) { return number(f.facts.height); },
+       false, 0.1},
       {"jpeg_quality", [](const FileRecord& f) { return double(f.facts.jpeg_quality); },
        [&](const FileRecord& f) { return number(f.facts.jpeg_quality); }, true, 0.1},
-      {"bytes_per_pixel",
-       [](const FileRecord& f) { return double(f.bytes) / (double(f.facts.width) * double(f.facts.height)); }, nullptr, false, 0.35},
+      {"bytes_per_pixel", [](const FileRecord& f) { return double(f.bytes) / (double(f.facts.width) * double(f.facts.height)); }, nullptr,
+       false, 0.35},
   };
   std::vector<ClassDifference> differences;
   for (const auto& fact : facts) {

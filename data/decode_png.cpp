@@ -1,5 +1,5 @@
-// PNG by libpng, strictly: a warning is an error (but one about EXIF data). Chunks that do not change the pixels' values (colour profiles, texts, times:
-// where real files are often sloppy) are skipped; their checksums are still verified.
+// PNG by libpng, strictly: a warning is an error (but one about EXIF data). Chunks that do not change the pixels' values (colour
+// profiles, texts, times: where real files are often sloppy) are skipped; their checksums are still verified.
 #include <png.h>
 
 #include <algorithm>

@@ -83,8 +83,8 @@ RawImage decode_bmp(Bytes bytes, const std::string& name) {
   constexpr std::size_t kFileHeader = 14;
   check_length(bytes, kFileHeader + 40, "BMP", name);
   const std::uint32_t pixels_at = le32_at(bytes, 10), header = le32_at(bytes, 14);
-  SEPIA_CHECK_KIND(header == 40 || header == 56 || header == 108 || header == 124, ErrorKind::kData, name, ": BMP with a header of ", header,
-                   " bytes is not read; save it as PNG");
+  SEPIA_CHECK_KIND(header == 40 || header == 56 || header == 108 || header == 124, ErrorKind::kData, name, ": BMP with a header of ",
+                   header, " bytes is not read; save it as PNG");
   check_length(bytes, std::uint64_t{kFileHeader} + header, "BMP", name);
   const auto width = static_cast<std::int32_t>(le32_at(bytes, 18)), signed_height = static_cast<std::int32_t>(le32_at(bytes, 22));
   const std::int64_t height = signed_height < 0 ? -std::int64_t{signed_height} : signed_height;  // negative: rows from the top

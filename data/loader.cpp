@@ -136,8 +136,9 @@ class Loader::Impl {
 
   void read_sample(std::size_t index, std::span<std::uint8_t> pixels, int& label) const {
     const Sample sample = dataset_.at(index);
-    SEPIA_CHECK_KIND(sample.image.rgb.size() == sample_bytes_, ErrorKind::kInternal, dataset_.path(index), ": the data set gave a picture of ",
-                     sample.image.width, "x", sample.image.height, " instead of ", dataset_.image_size(), " pixels square");
+    SEPIA_CHECK_KIND(sample.image.rgb.size() == sample_bytes_, ErrorKind::kInternal, dataset_.path(index),
+                     ": the data set gave a picture of ", sample.image.width, "x", sample.image.height, " instead of ",
+                     dataset_.image_size(), " pixels square");
     apply_augment(options_.augment, {options_.seed, options_.epoch, static_cast<std::uint32_t>(index)}, sample.image, pixels);
     label = sample.label;
   }
@@ -167,8 +168,14 @@ class Loader::Impl {
 
 Loader::Loader(const Dataset& dataset, const LoaderOptions& options) : impl_(std::make_unique<Impl>(dataset, options)) {}
 Loader::~Loader() = default;
-bool Loader::next(Batch& batch) { return impl_->next(batch); }
-std::size_t Loader::batches() const { return impl_->batches(); }
-const std::vector<std::size_t>& Loader::order() const { return impl_->order(); }
+bool Loader::next(Batch& batch) {
+  return impl_->next(batch);
+}
+std::size_t Loader::batches() const {
+  return impl_->batches();
+}
+const std::vector<std::size_t>& Loader::order() const {
+  return impl_->order();
+}
 
 }  // namespace sepia

@@ -77,8 +77,8 @@ Image resize_window(const Image& image, const Window& window) {
 }  // namespace
 
 Image resize(const Image& image, int width, int height) {
-  SEPIA_CHECK(width >= 1 && height >= 1 && image.width >= 1 && image.height >= 1, "[resize] ", image.width, "x", image.height, " to ", width,
-              "x", height, " is not possible");
+  SEPIA_CHECK(width >= 1 && height >= 1 && image.width >= 1 && image.height >= 1, "[resize] ", image.width, "x", image.height, " to ",
+              width, "x", height, " is not possible");
   if (image.width == width && image.height == height) return image;
   return resize_window(image, {width, height, 0, 0, width, height});
 }

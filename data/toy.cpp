@@ -15,6 +15,7 @@
 #include "data/dataset.h"
 #include "data/image_write.h"
 #include "data/toy_face.h"
+#include "data/toy_looks.h"
 #include "engine/base/error.h"
 #include "engine/base/file.h"
 #include "engine/base/random.h"
@@ -25,11 +26,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-using detail::Point;
-
-int between(RandomStream& random, int low, int high) {
-  return low + static_cast<int>(random.below(static_cast<std::uint32_t>(high - low + 1)));
-}
+using detail::between;
 
 /// The mean over 3 x 3 pixels, border pixels repeated.
 Image smoothed(const Image& image) {
@@ -61,18 +58,21 @@ int sample(const Image& image, int x, int y, int channel) {
 
 /// How the inner face is changed before it is put back.
 struct Forgery {
-  int scale;                  ///< in 1/1024
-  int shift_x, shift_y;       ///< in 1/256 pixel
-  int tint[3];                ///< added to each channel
-  int detail;                 ///< -256 smoothest .. 0 as it was
-  int checker;                ///< amplitude of the chequered pattern that up-sampling networks leave
+  int scale;             ///< in 1/1024
+  int shift_x, shift_y;  ///< in 1/256 pixel
+  int tint[3];           ///< added to each channel
+  int detail;            ///< -256 smoothest .. 0 as it was
+  int checker;           ///< amplitude of the chequered pattern that up-sampling networks leave
   detail::Ellipse mask;
 };
 
 /// The smoothing takes away about as much fine detail as the chequered pattern brings, so that the amount of detail in a whole
 /// picture says little about its class.
 Forgery draw_forgery(RandomStream& random) {
-  const auto away_from_zero = [&](int low, int high) { return between(random, low, high) * (random.below(2) == 0 ? -1 : 1); };
+  const auto away_from_zero = [&](int low, int high) {
+    const int size = between(random, low, high);  // before the sign: operands have no order of their own
+    return random.below(2) == 0 ? -size : size;
+  };
   Forgery f{};
   f.scale = 1024 + away_from_zero(24, 72);
   f.shift_x = between(random, -640, 640);
@@ -140,7 +140,8 @@ void run_jobs(const fs::path& out, const std::vector<Job>& jobs, const ToyOption
         const Job& job = jobs[i];
         const std::string digits = std::to_string(job.index);
         const std::string name = std::string(4 - std::min<std::size_t>(4, digits.size()), '0') + digits + ".png";
-        write_plainly(out / job.split / class_name(job.label) / name, encode_png(toy_picture(options.seed, job.split, job.label, job.index)));
+        write_plainly(out / job.split / class_name(job.label) / name,
+                      encode_png(toy_picture(options.seed, job.split, job.label, job.index)));
         const std::lock_guard lock(mutex);
         ++done;
         if (options.progress) options.progress(done, jobs.size());
@@ -189,10 +190,11 @@ void write_toy_dataset(const fs::path& out, const ToyOptions& options) {
   }
   SEPIA_CHECK(!jobs.empty(), "a toy data set needs at least one picture");
   run_jobs(out, jobs, options);
-  const nlohmann::ordered_json marker = {{"toy", true},
-                                         {"what", "drawn faces; fake ones carry a blended inner face"},
-                                         {"seed", options.seed},
-                                         {"per_class", {{"train", options.train_per_class}, {"val", options.val_per_class}, {"test", options.test_per_class}}}};
+  const nlohmann::ordered_json marker = {
+      {"toy", true},
+      {"what", "drawn faces; fake ones carry a blended inner face"},
+      {"seed", options.seed},
+      {"per_class", {{"train", options.train_per_class}, {"val", options.val_per_class}, {"test", options.test_per_class}}}};
   write_file_atomic(out / kMarker, marker.dump(2) + "\n");
 }
 

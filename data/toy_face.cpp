@@ -3,89 +3,11 @@
 #include <array>
 #include <cstdlib>
 
+#include "data/toy_looks.h"
+
 namespace sepia::detail {
 
 namespace {
-
-constexpr int kPx = 16;  // one pixel in face coordinates
-
-/// Uniform integer in [low, high].
-int between(RandomStream& random, int low, int high) {
-  return low + static_cast<int>(random.below(static_cast<std::uint32_t>(high - low + 1)));
-}
-bool chance(RandomStream& random, int percent) { return static_cast<int>(random.below(100)) < percent; }
-template <std::size_t N>
-Colour pick(RandomStream& random, const std::array<Colour, N>& colours) {
-  return colours[random.below(N)];
-}
-Colour varied(RandomStream& random, const Colour& c, int by) {
-  const auto channel = [&](int v) { return std::clamp(v + between(random, -by, by), 0, 255); };
-  return {channel(c.r), channel(c.g), channel(c.b)};
-}
-
-constexpr std::array<Colour, 8> kSkins = {{{255, 224, 196}, {244, 205, 172}, {232, 184, 146}, {214, 160, 118}, {188, 130, 90}, {152, 100, 68},
-                                           {118, 76, 52}, {92, 58, 42}}};
-constexpr std::array<Colour, 9> kHairs = {{{36, 28, 26}, {62, 42, 32}, {98, 62, 38}, {140, 92, 50}, {190, 140, 78}, {226, 190, 120}, {158, 70, 38},
-                                           {150, 150, 154}, {208, 206, 202}}};
-constexpr std::array<Colour, 6> kEyes = {{{74, 48, 30}, {104, 70, 38}, {70, 104, 66}, {66, 108, 150}, {110, 128, 140}, {44, 34, 28}}};
-constexpr std::array<Colour, 10> kBackgrounds = {{{158, 196, 206}, {226, 200, 170}, {178, 206, 170}, {206, 178, 202}, {120, 146, 170},
-                                                  {222, 214, 190}, {150, 130, 118}, {96, 116, 110}, {238, 190, 170}, {170, 170, 184}}};
-constexpr std::array<Colour, 9> kShirts = {{{60, 84, 120}, {150, 60, 62}, {72, 112, 90}, {210, 204, 192}, {58, 58, 66}, {196, 148, 66},
-                                            {120, 86, 130}, {100, 150, 164}, {222, 132, 112}}};
-
-enum class HairStyle { kBald, kShort, kLong, kCurly, kBun };
-
-struct Looks {
-  Colour skin, hair, eye, background_a, background_b, shirt, lips;
-  int head_ru, head_rv, taper;
-  int light;  ///< where the light comes from: -256 left, 256 right
-  int eye_gap, eye_ru, eye_rv, eye_v, gaze_u, gaze_v;
-  int brow_lift, brow_tilt, brow_radius;
-  int nose_length, nose_width;
-  int mouth_v, mouth_width, smile;
-  bool open_mouth, glasses, freckles, blush, beard;
-  HairStyle style;
-  int fringe;
-};
-
-Looks draw_looks(RandomStream& random) {
-  Looks k{};
-  k.skin = varied(random, pick(random, kSkins), 8);
-  k.hair = varied(random, pick(random, kHairs), 10);
-  k.eye = varied(random, pick(random, kEyes), 10);
-  k.background_a = varied(random, pick(random, kBackgrounds), 16);
-  k.background_b = varied(random, pick(random, kBackgrounds), 16);
-  k.shirt = varied(random, pick(random, kShirts), 12);
-  k.lips = mix(k.skin, {186, 62, 74}, between(random, 110, 200));
-  k.head_ru = between(random, 58, 67) * kPx;
-  k.head_rv = between(random, 78, 88) * kPx;
-  k.taper = between(random, 20, 80);
-  k.light = between(random, -256, 256);
-  k.eye_gap = between(random, 25, 30) * kPx;
-  k.eye_ru = between(random, 11, 14) * kPx;
-  k.eye_rv = between(random, 7, 11) * kPx;
-  k.eye_v = -between(random, 2, 10) * kPx;
-  k.gaze_u = between(random, -3 * kPx, 3 * kPx);
-  k.gaze_v = between(random, -kPx, kPx);
-  k.brow_lift = between(random, 13, 20) * kPx;
-  k.brow_tilt = between(random, -3 * kPx, 3 * kPx);
-  k.brow_radius = between(random, 26, 52);
-  k.nose_length = between(random, 20, 28) * kPx;
-  k.nose_width = between(random, 7, 11) * kPx;
-  k.mouth_v = between(random, 40, 46) * kPx;
-  k.mouth_width = between(random, 17, 25) * kPx;
-  k.smile = between(random, -2, 10) * kPx;
-  k.open_mouth = chance(random, 40);
-  k.glasses = chance(random, 25);
-  k.freckles = chance(random, 20);
-  k.blush = chance(random, 60);
-  k.beard = chance(random, 18);
-  constexpr HairStyle kStyles[] = {HairStyle::kBald, HairStyle::kShort, HairStyle::kShort, HairStyle::kLong,
-                                   HairStyle::kLong, HairStyle::kCurly, HairStyle::kBun};
-  k.style = kStyles[random.below(7)];
-  k.fringe = between(random, -30, 30) * kPx;
-  return k;
-}
 
 /// Skin under the light: brighter on its side and above, darker towards the rim of the head.
 Colour lit(const Colour& base, const Looks& k, Point p) {
@@ -107,10 +29,12 @@ void draw_background(Image& image, const Looks& k, RandomStream& random) {
   }
   Canvas whole(image, {});
   for (int i = between(random, 0, 9); i > 0; --i) {  // lights out of focus
-    const int radius = between(random, 10, 34) * kPx;
-    const Colour light = mix(varied(random, k.background_b, 30), {255, 250, 236}, between(random, 30, 160));
+    // One draw a statement: the order in which arguments are evaluated is the compiler's choice.
+    const int radius = between(random, 10, 34) * kPx, softness = between(random, 2, 8) * kPx;
     const int u = between(random, -130, 130) * kPx, v = between(random, -130, 130) * kPx;
-    whole.fill(Ellipse{u, v, radius, radius, between(random, 2, 8) * kPx}, light, between(random, 60, 150));
+    const Colour hue = varied(random, k.background_b, 30);
+    const int whiteness = between(random, 30, 160), opacity = between(random, 60, 150);
+    whole.fill(Ellipse{u, v, radius, radius, softness}, mix(hue, {255, 250, 236}, whiteness), opacity);
   }
 }
 
@@ -133,7 +57,8 @@ void draw_hair_behind(Canvas& canvas, const Looks& k, RandomStream& random) {
     canvas.fill(Ellipse{0, -12 * kPx, k.head_ru + 7 * kPx, k.head_rv, 24}, dark);
   } else if (k.style == HairStyle::kCurly) {
     for (int i = 0; i < 26; ++i) {  // a wreath of curls
-      const int u = -k.head_ru - 6 * kPx + (2 * k.head_ru + 12 * kPx) * i / 25, height = integer_sqrt(std::int64_t{k.head_ru + 10 * kPx} * (k.head_ru + 10 * kPx) - std::int64_t{u} * u);
+      const int u = -k.head_ru - 6 * kPx + (2 * k.head_ru + 12 * kPx) * i / 25,
+                height = integer_sqrt(std::int64_t{k.head_ru + 10 * kPx} * (k.head_ru + 10 * kPx) - std::int64_t{u} * u);
       const int radius = between(random, 14, 21) * kPx;
       canvas.fill(Ellipse{u, -height * k.head_rv / k.head_ru * 230 / 256 + 8 * kPx, radius, radius, 24}, varied(random, dark, 8));
     }
@@ -153,7 +78,8 @@ void draw_head(Canvas& canvas, const Looks& k) {
   canvas.fill(head, 256, [&](Point p) { return lit(k.skin, k, p); });
   if (k.beard && k.style != HairStyle::kLong) {
     const Ellipse beard{0, 62 * kPx, 52 * kPx, 40 * kPx, 14 * kPx};
-    canvas.fill(beard, 210, [&](Point) { return scaled(k.hair, 236); }, [&](Point p) { return head.coverage(p); });
+    canvas.fill(
+        beard, 210, [&](Point) { return scaled(k.hair, 236); }, [&](Point p) { return head.coverage(p); });
   }
   if (k.blush) {
     for (const int side : {-1, 1}) {
@@ -177,15 +103,30 @@ void draw_eye(Canvas& canvas, const Looks& k, int side) {
   const int iris = std::min(k.eye_rv, 9 * kPx) + 8, iu = u + k.gaze_u, iv = v + k.gaze_v;
   canvas.fill(Ellipse{u, v, k.eye_ru + 5 * kPx, k.eye_rv + 5 * kPx, 7 * kPx}, scaled(k.skin, 206), 110);
   canvas.fill(white, {246, 244, 240});
-  canvas.fill(Ellipse{iu, iv, iris, iris, 20}, 256, [&](Point p) { return mix(k.eye, {255, 255, 255}, std::clamp((p.v - iv) * 70 / iris, 0, 80)); }, inside);
-  canvas.fill(Ellipse{iu, iv, iris * 120 / 256, iris * 120 / 256, 20}, 256, [](Point) { return Colour{20, 16, 16}; }, inside);
+  canvas.fill(
+      Ellipse{iu, iv, iris, iris, 20}, 256,
+      [&](Point p) {
+        return mix(k.eye, {255, 255, 255}, std::clamp((p.v - iv) * 70 / iris, 0, 80));
+      },
+      inside);
+  canvas.fill(
+      Ellipse{iu, iv, iris * 120 / 256, iris * 120 / 256, 20}, 256,
+      [](Point) {
+        return Colour{20, 16, 16};
+      },
+      inside);
   canvas.fill(Ellipse{iu + k.light * 40 / 256, iv - 40, 30, 30, 16}, Colour{255, 255, 255}, 240);
-  const std::array<Point, 5> lid = {{{u - k.eye_ru, v - k.eye_rv / 5}, {u - k.eye_ru / 2, v - k.eye_rv * 220 / 256}, {u, v - k.eye_rv},
-                                     {u + k.eye_ru / 2, v - k.eye_rv * 220 / 256}, {u + k.eye_ru, v - k.eye_rv / 5}}};
+  const std::array<Point, 5> lid = {{{u - k.eye_ru, v - k.eye_rv / 5},
+                                     {u - k.eye_ru / 2, v - k.eye_rv * 220 / 256},
+                                     {u, v - k.eye_rv},
+                                     {u + k.eye_ru / 2, v - k.eye_rv * 220 / 256},
+                                     {u + k.eye_ru, v - k.eye_rv / 5}}};
   canvas.fill(Stroke{lid, 18}, scaled(k.hair, 120), 230);
   const int bv = v - k.brow_lift, out = side * 17 * kPx;
-  const std::array<Point, 4> brow = {{{u - out * 200 / 256, bv + 2 * kPx + k.brow_tilt}, {u - out / 4, bv - kPx + k.brow_tilt / 2},
-                                      {u + out / 2, bv - kPx}, {u + out, bv + 5 * kPx - k.brow_tilt / 2}}};
+  const std::array<Point, 4> brow = {{{u - out * 200 / 256, bv + 2 * kPx + k.brow_tilt},
+                                      {u - out / 4, bv - kPx + k.brow_tilt / 2},
+                                      {u + out / 2, bv - kPx},
+                                      {u + out, bv + 5 * kPx - k.brow_tilt / 2}}};
   canvas.fill(Stroke{brow, k.brow_radius, 24}, mix(scaled(k.hair, 190), k.skin, 30), 235);
 }
 
@@ -193,7 +134,8 @@ void draw_glasses(Canvas& canvas, const Looks& k) {
   const Colour frame{44, 38, 40};
   for (const int side : {-1, 1}) {
     const Ellipse outer{side * k.eye_gap, k.eye_v, 22 * kPx, 19 * kPx, 20}, inner{side * k.eye_gap, k.eye_v, 19 * kPx, 16 * kPx, 20};
-    canvas.fill(outer, 235, [&](Point) { return frame; }, [&](Point p) { return 256 - inner.coverage(p); });
+    canvas.fill(
+        outer, 235, [&](Point) { return frame; }, [&](Point p) { return 256 - inner.coverage(p); });
     canvas.fill(inner, Colour{230, 240, 250}, 30);
     const std::array<Point, 2> arm = {{{side * (k.eye_gap + 21 * kPx), k.eye_v - 3 * kPx}, {side * k.head_ru, k.eye_v - kPx}}};
     canvas.fill(Stroke{arm, 20}, frame, 235);
@@ -205,7 +147,8 @@ void draw_glasses(Canvas& canvas, const Looks& k) {
 void draw_nose(Canvas& canvas, const Looks& k) {
   const int tip = k.eye_v + k.nose_length + 8 * kPx, side = k.light >= 0 ? -1 : 1;
   const Colour shade = scaled(k.skin, 206);
-  const std::array<Point, 3> ridge = {{{side * 6 * kPx, k.eye_v + 6 * kPx}, {side * 5 * kPx, tip - 10 * kPx}, {side * k.nose_width, tip - 2 * kPx}}};
+  const std::array<Point, 3> ridge = {
+      {{side * 6 * kPx, k.eye_v + 6 * kPx}, {side * 5 * kPx, tip - 10 * kPx}, {side * k.nose_width, tip - 2 * kPx}}};
   canvas.fill(Stroke{ridge, 24, 4 * kPx}, shade, 150);
   canvas.fill(Ellipse{0, tip - 3 * kPx, k.nose_width, 6 * kPx, 5 * kPx}, mix(k.skin, {255, 240, 230}, 60), 170);
   const std::array<Point, 3> base = {{{-k.nose_width, tip}, {0, tip + 4 * kPx}, {k.nose_width, tip}}};
@@ -217,9 +160,20 @@ void draw_mouth(Canvas& canvas, const Looks& k) {
   if (k.open_mouth && s > 2 * kPx) {
     const Ellipse mouth{0, v - s / 3, w, s + 3 * kPx, 20};
     const auto lower = [&](Point p) { return coverage_of(p.v - (v - s / 3), 24); };
-    canvas.fill(Ellipse{0, v - s / 3, w + 2 * kPx, s + 6 * kPx, 24}, 256, [&](Point) { return k.lips; }, lower);
-    canvas.fill(mouth, 256, [](Point) { return Colour{104, 34, 40}; }, lower);
-    canvas.fill(Ellipse{0, v - s / 3, w - 3 * kPx, 5 * kPx, 20}, 256, [](Point) { return Colour{248, 246, 240}; }, lower);
+    canvas.fill(
+        Ellipse{0, v - s / 3, w + 2 * kPx, s + 6 * kPx, 24}, 256, [&](Point) { return k.lips; }, lower);
+    canvas.fill(
+        mouth, 256,
+        [](Point) {
+          return Colour{104, 34, 40};
+        },
+        lower);
+    canvas.fill(
+        Ellipse{0, v - s / 3, w - 3 * kPx, 5 * kPx, 20}, 256,
+        [](Point) {
+          return Colour{248, 246, 240};
+        },
+        lower);
   } else {
     const std::array<Point, 5> lips = {{{-w, v - s}, {-w / 2, v - s / 4}, {0, v}, {w / 2, v - s / 4}, {w, v - s}}};
     canvas.fill(Stroke{lips, 44, 24}, k.lips, 240);
@@ -230,7 +184,9 @@ void draw_mouth(Canvas& canvas, const Looks& k) {
 
 void draw_hair_before(Canvas& canvas, const Looks& k, RandomStream& random) {
   if (k.style == HairStyle::kBald) return;
-  const auto strands = [&](Point p) { return scaled(k.hair, 240 + ((p.u + p.v / 3) / 40 % 3) * 9 + std::clamp(p.u * k.light / k.head_ru, -256, 256) * 20 / 256); };
+  const auto strands = [&](Point p) {
+    return scaled(k.hair, 240 + ((p.u + p.v / 3) / 40 % 3) * 9 + std::clamp(p.u * k.light / k.head_ru, -256, 256) * 20 / 256);
+  };
   // Hair is where the head is but the face is not: an ellipse for the forehead's edge, off the middle by the parting.
   const Ellipse cap{0, -8 * kPx, k.head_ru + 5 * kPx, k.head_rv + 3 * kPx, 24};
   const Ellipse forehead{k.fringe / 2, 34 * kPx, k.head_ru + 2 * kPx, k.head_rv - 6 * kPx, 28};
@@ -243,7 +199,9 @@ void draw_hair_before(Canvas& canvas, const Looks& k, RandomStream& random) {
     }
   } else {
     const int turn = k.fringe >= 0 ? 1 : -1;
-    const std::array<Point, 4> lock = {{{-turn * k.head_ru * 3 / 4, -44 * kPx}, {-turn * 20 * kPx, -62 * kPx}, {turn * 24 * kPx, -60 * kPx},
+    const std::array<Point, 4> lock = {{{-turn * k.head_ru * 3 / 4, -44 * kPx},
+                                        {-turn * 20 * kPx, -62 * kPx},
+                                        {turn * 24 * kPx, -60 * kPx},
                                         {turn * k.head_ru * 3 / 4, -34 * kPx}}};
     canvas.fill(Stroke{lock, 11 * kPx, 24}, 256, strands);
   }
@@ -270,7 +228,9 @@ ToyFace draw_toy_face(RandomStream& random) {
   ToyFace face;
   face.image = Image(kToySide, kToySide);
   const Looks looks = draw_looks(random);
-  face.place = {.x = between(random, 120, 136) * 16, .y = between(random, 122, 136) * 16, .scale = between(random, 236, 276),
+  face.place = {.x = between(random, 120, 136) * 16,
+                .y = between(random, 122, 136) * 16,
+                .scale = between(random, 236, 276),
                 .tilt = between(random, -120, 120)};
   draw_background(face.image, looks, random);
   Canvas canvas(face.image, face.place);

@@ -23,7 +23,9 @@ inline Colour mix(const Colour& a, const Colour& b, int t) {
   return {a.r + (b.r - a.r) * t / 256, a.g + (b.g - a.g) * t / 256, a.b + (b.b - a.b) * t / 256};
 }
 /// The colour times t / 256.
-inline Colour scaled(const Colour& c, int t) { return {c.r * t / 256, c.g * t / 256, c.b * t / 256}; }
+inline Colour scaled(const Colour& c, int t) {
+  return {c.r * t / 256, c.g * t / 256, c.b * t / 256};
+}
 
 struct Point {
   int u = 0, v = 0;
@@ -40,7 +42,9 @@ inline int integer_sqrt(std::int64_t n) {
 }
 
 /// 256 well inside, 0 well outside, linear over `softness` around distance 0 (positive inside).
-inline int coverage_of(int distance, int softness) { return std::clamp(128 + distance * 256 / softness, 0, 256); }
+inline int coverage_of(int distance, int softness) {
+  return std::clamp(128 + distance * 256 / softness, 0, 256);
+}
 
 struct Ellipse {
   int u = 0, v = 0, ru = 16, rv = 16;
@@ -114,7 +118,8 @@ class Canvas {
   void fill(const Shape& shape, int opacity, const ColourAt& colour, const Clip& clip) {
     const Point least = shape.least(), greatest = shape.greatest();
     // The tilt moves a point by at most a quarter of its distance from the middle.
-    const int slack = std::max({std::abs(least.u), std::abs(least.v), std::abs(greatest.u), std::abs(greatest.v)}) * std::abs(place_.tilt) / 1024;
+    const int slack =
+        std::max({std::abs(least.u), std::abs(least.v), std::abs(greatest.u), std::abs(greatest.v)}) * std::abs(place_.tilt) / 1024;
     const auto pixel = [&](int value, int origin) { return (origin + value * place_.scale / 256) / 16; };
     const int x0 = std::max(0, pixel(least.u - slack, place_.x) - 1), x1 = std::min(image_.width, pixel(greatest.u + slack, place_.x) + 2);
     const int y0 = std::max(0, pixel(least.v - slack, place_.y) - 1), y1 = std::min(image_.height, pixel(greatest.v + slack, place_.y) + 2);

@@ -69,7 +69,8 @@ TEST(BadPictures, EveryOneOf1000TruncationsIsFlagged) {
     RandomStream random(11, RandomPurpose::kTest);
     for (int i = 0; i < 1000; ++i) {
       // The last 200 bytes one by one (end markers, checksums), the rest at random.
-      const std::size_t length = i < 200 ? bytes.size() - 1 - static_cast<std::size_t>(i) : random.below(static_cast<std::uint32_t>(bytes.size()));
+      const std::size_t length =
+          i < 200 ? bytes.size() - 1 - static_cast<std::size_t>(i) : random.below(static_cast<std::uint32_t>(bytes.size()));
       try {
         decode_image(std::span(bytes).first(length), "cut");
         ADD_FAILURE() << name << " cut to " << length << " of " << bytes.size() << " bytes was accepted";
@@ -108,8 +109,11 @@ TEST(BadPictures, OneThousandBitFlipsAreFlaggedOrDecodedButNeverCrash) {
 
 TEST(BadPictures, OtherFormatsFlagEveryTruncation) {
   const Image image = test::make_picture(9, 7);
-  const Kind kinds[] = {{"WebP", test::encode_lossless_webp(image)}, {"BMP", test::encode_bmp24(image)}, {"TGA", test::encode_tga(image)},
-                        {"PPM", test::encode_ppm(image)},            {"PGM", test::encode_pgm(image)}};
+  const Kind kinds[] = {{"WebP", test::encode_lossless_webp(image)},
+                        {"BMP", test::encode_bmp24(image)},
+                        {"TGA", test::encode_tga(image)},
+                        {"PPM", test::encode_ppm(image)},
+                        {"PGM", test::encode_pgm(image)}};
   for (const auto& [name, bytes] : kinds) {
     for (std::size_t length = 0; length < bytes.size(); ++length) {
       // BMP rows are padded at the end: a missing pad byte is a truncation too.
@@ -152,7 +156,8 @@ TEST(BadPictures, HugeHeadersAreRefusedBeforeMemoryIsAsked) {
 
 TEST(BadPictures, KindsThatAreNotReadSayWhichAreRead) {
   const Image image = test::make_picture(8, 8);
-  EXPECT_NE(refusal_of(test::encode_ppm(image, "\n65535\n")).find("only 255"), std::string::npos) << "16-bit PNM: old stb_image reads past its end";
+  EXPECT_NE(refusal_of(test::encode_ppm(image, "\n65535\n")).find("only 255"), std::string::npos)
+      << "16-bit PNM: old stb_image reads past its end";
   ByteVector rle = test::encode_tga(image);
   rle[2] = std::byte{10};
   EXPECT_NE(refusal_of(rle).find("uncompressed"), std::string::npos);

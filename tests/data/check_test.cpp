@@ -63,9 +63,9 @@ TEST(Check, FindsPlantedDuplicates) {
   make_data_set(root.path());
   fs::copy_file(root / "train/real/clip3_0.jpg", root / "test/real/other_0.jpg");
   fs::copy_file(root / "train/fake/clip13_0.jpg", root / "train/real/again_0.jpg");
-  test::put_file(root / "val/fake/saved_0.jpg", encode_jpeg(block_picture(14), {.quality = 60}));                  // clip14 is in train/fake
-  test::put_file(root / "test/fake/scaled_0.png", encode_png(resize(block_picture(15), 32, 32)));                  // so is clip15
-  test::put_file(root / "val/real/clip1_9.jpg", encode_jpeg(block_picture(1000)));                                 // another frame of clip1 in train
+  test::put_file(root / "val/fake/saved_0.jpg", encode_jpeg(block_picture(14), {.quality = 60}));  // clip14 is in train/fake
+  test::put_file(root / "test/fake/scaled_0.png", encode_png(resize(block_picture(15), 32, 32)));  // so is clip15
+  test::put_file(root / "val/real/clip1_9.jpg", encode_jpeg(block_picture(1000)));                 // another frame of clip1 in train
   const CheckReport report = check_dataset(root.path(), {.group_by = "(clip[0-9]+)_"});
 
   ASSERT_EQ(report.exact.size(), 2u);

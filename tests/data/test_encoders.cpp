@@ -34,12 +34,14 @@ ByteVector encode_any_png(const PngSpec& spec, const std::vector<std::uint8_t>& 
   ByteVector out;
   png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, nullptr, nullptr, nullptr);
   png_infop info = png_create_info_struct(png);
-  png_set_write_fn(png, &out, [](png_structp p, png_bytep data, png_size_t size) { append(*static_cast<ByteVector*>(png_get_io_ptr(p)), data, size); },
-                   nullptr);
+  png_set_write_fn(
+      png, &out, [](png_structp p, png_bytep data, png_size_t size) { append(*static_cast<ByteVector*>(png_get_io_ptr(p)), data, size); },
+      nullptr);
   png_set_IHDR(png, info, static_cast<png_uint_32>(spec.width), static_cast<png_uint_32>(spec.height), spec.bit_depth, spec.color_type,
                spec.interlaced ? PNG_INTERLACE_ADAM7 : PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
   std::vector<png_color> palette;
-  for (std::size_t i = 0; i + 2 < spec.palette.size(); i += 3) palette.push_back({spec.palette[i], spec.palette[i + 1], spec.palette[i + 2]});
+  for (std::size_t i = 0; i + 2 < spec.palette.size(); i += 3)
+    palette.push_back({spec.palette[i], spec.palette[i + 1], spec.palette[i + 2]});
   if (!palette.empty()) png_set_PLTE(png, info, palette.data(), static_cast<int>(palette.size()));
   auto exif = spec.exif;
   if (!exif.empty()) png_set_eXIf_1(png, info, static_cast<png_uint_32>(exif.size()), exif.data());
@@ -167,7 +169,8 @@ ByteVector with_exif(const ByteVector& jpeg, const std::vector<std::uint8_t>& bl
   ByteVector out;
   append(out, jpeg.data(), 2);
   const std::size_t length = 2 + 6 + block.size();
-  const std::uint8_t head[] = {0xff, 0xe1, static_cast<std::uint8_t>(length >> 8), static_cast<std::uint8_t>(length), 'E', 'x', 'i', 'f', 0, 0};
+  const std::uint8_t head[] = {0xff, 0xe1, static_cast<std::uint8_t>(length >> 8), static_cast<std::uint8_t>(length), 'E', 'x', 'i', 'f',
+                               0,    0};
   append(out, head, sizeof(head));
   append(out, block.data(), block.size());
   append(out, jpeg.data() + 2, jpeg.size() - 2);
