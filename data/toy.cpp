@@ -66,8 +66,8 @@ struct Forgery {
   detail::Ellipse mask;
 };
 
-/// The smoothing takes away about as much fine detail as the chequered pattern brings, so that the amount of detail in a whole
-/// picture says little about its class.
+/// The amplitude of the chequered pattern is what makes the task learnable: with 6 to 9 of 256, edgenet passes a test AUC of 0.95
+/// in ten epochs of 192 pictures; with 3 to 5, where smoothing and pattern cancel in the whole picture's detail, it needs 512.
 Forgery draw_forgery(RandomStream& random) {
   const auto away_from_zero = [&](int low, int high) {
     const int size = between(random, low, high);  // before the sign: operands have no order of their own
