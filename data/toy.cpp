@@ -80,7 +80,7 @@ Forgery draw_forgery(RandomStream& random) {
   const int brightness = away_from_zero(6, 16);
   for (int& t : f.tint) t = brightness + between(random, -9, 9);
   f.detail = -between(random, 224, 256);
-  f.checker = between(random, 3, 5);
+  f.checker = between(random, 6, 9);
   f.mask = {between(random, -40, 40), between(random, 12 * 16, 18 * 16), between(random, 45, 52) * 16, between(random, 50, 60) * 16,
             between(random, 10, 18) * 16};
   return f;
