@@ -31,7 +31,7 @@ struct DemoOptions {
 void draw_faces(const fs::path& data, std::uint64_t seed) {
   ProgressBar bar;
   bool started = false;
-  write_toy_dataset(data, {.seed = seed, .progress = [&](std::size_t done, std::size_t total) {
+  write_toy_dataset(data, {.seed = seed, .train_per_class = 240, .val_per_class = 40, .test_per_class = 40, .progress = [&](std::size_t done, std::size_t total) {
                              if (!started) bar.start("drawing faces", static_cast<std::int64_t>(total));
                              started = true;
                              bar.update(static_cast<std::int64_t>(done));
@@ -66,7 +66,7 @@ int run_demo(const DemoOptions& options) {
 
   config.model = "edgenet";
   config.data = data.string();
-  config.epochs = 12;
+  config.epochs = 24;
   config.seed = options.seed;
   config.select = train::Select::kValAuc;
   fs::create_directories(run);
