@@ -1,11 +1,15 @@
 // The shared pieces of the command line, each by itself.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <unistd.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <new>
+#include <thread>
 
 #include "engine/base/error.h"
 #include "tools/cli/errors.h"
@@ -192,15 +196,28 @@ TEST(Progress, ALogFileSeesOnlyPlainLines) {
   EXPECT_THAT(drawn(80), HasSubstr("\r\x1b[Kepoch 1/2 done\n"));
 }
 
+/// Sends a signal to this process, as a terminal or `kill` does, and waits until it was taken up (two seconds at most).
+void signal_and_wait(int signal_number) {
+  ::kill(::getpid(), signal_number);
+  for (int i = 0; i < 2000 && !stop_requested(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+}
+
 TEST(Signals, TheFirstAsksTheSecondEnds) {
   {
     GracefulStop stop;
     EXPECT_FALSE(stop_requested());
-    ::raise(SIGTERM);
+    signal_and_wait(SIGTERM);
     EXPECT_TRUE(stop_requested());
     EXPECT_EQ(stop_exit_code(), 143);
-    EXPECT_EXIT(::raise(SIGINT), ::testing::ExitedWithCode(130), "");
   }
+  EXPECT_EXIT(
+      {
+        GracefulStop stop;
+        signal_and_wait(SIGTERM);
+        ::kill(::getpid(), SIGINT);
+        std::this_thread::sleep_for(std::chrono::seconds(5));
+      },
+      ::testing::ExitedWithCode(130), "");
   EXPECT_EXIT(
       {
         exit_on_signals();

@@ -1,6 +1,8 @@
 // Ctrl-C and SIGTERM. A command that can stop in good order asks stop_requested() between steps; all others end at once.
 #pragma once
 
+#include <memory>
+
 namespace sepia::cli {
 
 /// From now on the first SIGINT or SIGTERM ends the process at once with exit code 130 or 143. Called by main.
@@ -14,6 +16,10 @@ class GracefulStop {
   ~GracefulStop();
   GracefulStop(const GracefulStop&) = delete;
   GracefulStop& operator=(const GracefulStop&) = delete;
+
+ private:
+  struct Waiter;
+  std::unique_ptr<Waiter> waiter_;
 };
 
 /// True once a signal came during a GracefulStop.
