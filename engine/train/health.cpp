@@ -53,9 +53,7 @@ std::map<std::string, double> dead_shares(nn::Module& model, const Batch& probe,
   model.eval();
   {
     const StepScope scope(model.device(), str("health ", probe.n, "x", probe.height, "x", probe.width));
-    const Tensor pixels = Tensor::empty({probe.n, probe.height, probe.width, 3}, DType::kU8, model.device());
-    pixels.copy_from_host(std::as_bytes(std::span(probe.pixels).first(pixels.bytes())));
-    model(Variable(ops::images_to_input(pixels, normalisation, model.dtype())));
+    model(Variable(network_input(model, probe, normalisation)));
   }
   model.train(was_training);
   for (nn::Module* module : hooked) module->clear_hooks();

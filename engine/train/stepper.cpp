@@ -23,12 +23,6 @@ const Tensor& with_gradients(nn::Module& model) {
 
 std::string step_kind(const char* mode, const Batch& batch) { return str(mode, " ", batch.n, "x", batch.height, "x", batch.width); }
 
-Tensor network_input(const nn::Module& model, const Batch& batch, const ops::Normalisation& normalisation) {
-  const Tensor pixels = Tensor::empty({batch.n, batch.height, batch.width, 3}, DType::kU8, model.device());
-  pixels.copy_from_host(std::as_bytes(std::span(batch.pixels).first(pixels.bytes())));
-  return ops::images_to_input(pixels, normalisation, model.dtype());
-}
-
 Tensor label_tensor(const nn::Module& model, const Batch& batch) {
   const std::vector<std::int32_t> labels(batch.labels.begin(), batch.labels.begin() + batch.n);
   return Tensor::from_host<std::int32_t>(labels, {batch.n}, model.device());
@@ -44,6 +38,12 @@ std::vector<Logits2> rows_of(const Tensor& logits) {
 }
 
 }  // namespace
+
+Tensor network_input(const nn::Module& model, const Batch& batch, const ops::Normalisation& normalisation) {
+  const Tensor pixels = Tensor::empty({batch.n, batch.height, batch.width, 3}, DType::kU8, model.device());
+  pixels.copy_from_host(std::as_bytes(std::span(batch.pixels).first(pixels.bytes())));
+  return ops::images_to_input(pixels, normalisation, model.dtype());
+}
 
 std::string pictures_of(const Batch& batch, const std::function<std::string(std::size_t)>& picture_name) {
   std::string names;

@@ -41,6 +41,9 @@ struct UpdateFigures {
 /// The pictures of a batch for a message: "a.png, b.png, c.png and 29 more".
 std::string pictures_of(const Batch& batch, const std::function<std::string(std::size_t)>& picture_name);
 
+/// A batch's bytes as a placed model's input, on its device and in its type.
+Tensor network_input(const nn::Module& model, const Batch& batch, const ops::Normalisation& normalisation);
+
 /// Runs a placed model's steps. A step commits at once: gradients are first found finite, then weights, moments, running
 /// statistics and the weight average all move.
 class Stepper {
