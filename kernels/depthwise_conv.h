@@ -19,8 +19,8 @@ struct DepthwiseConvShape {
   std::int64_t batch = 0, height = 0, width = 0, channels = 0;
   std::int64_t kernel_h = 3, kernel_w = 3, stride = 1, padding = 1;
 
-  std::int64_t out_height() const { return (height + 2 * padding - kernel_h) / stride + 1; }
-  std::int64_t out_width() const { return (width + 2 * padding - kernel_w) / stride + 1; }
+  constexpr std::int64_t out_height() const { return (height + 2 * padding - kernel_h) / stride + 1; }
+  constexpr std::int64_t out_width() const { return (width + 2 * padding - kernel_w) / stride + 1; }
 };
 
 template <class T>

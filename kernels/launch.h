@@ -26,7 +26,7 @@ struct Prologue {
   const Accumulator<T>* shift = nullptr;  ///< (C), set together with scale
   bool relu = false;
 
-  bool identity() const { return scale == nullptr && !relu; }
+  constexpr bool identity() const { return scale == nullptr && !relu; }
 };
 
 /// relu(a) as every backend computes it: NaN stays NaN, as in PyTorch.
@@ -38,25 +38,25 @@ constexpr bool relu_passes(A a) { return !(a <= A(0)); }
 
 /// The affine part of a prologue at channel c, in the accumulator type.
 template <class T>
-inline Accumulator<T> prologue_affine(const Prologue<T>& p, T x, std::int64_t c) {
+constexpr Accumulator<T> prologue_affine(const Prologue<T>& p, T x, std::int64_t c) {
   const auto value = static_cast<Accumulator<T>>(x);
   return p.scale ? p.scale[c] * value + p.shift[c] : value;
 }
 /// The whole prologue at channel c.
 template <class T>
-inline Accumulator<T> prologue_value(const Prologue<T>& p, T x, std::int64_t c) {
+constexpr Accumulator<T> prologue_value(const Prologue<T>& p, T x, std::int64_t c) {
   const auto value = prologue_affine(p, x, c);
   return p.relu ? relu_value(value) : value;
 }
 /// Whether a gradient at the prologue's output passes to its affine part.
 template <class T>
-inline bool prologue_passes(const Prologue<T>& p, T x, std::int64_t c) {
+constexpr bool prologue_passes(const Prologue<T>& p, T x, std::int64_t c) {
   return !p.relu || relu_passes(prologue_affine(p, x, c));
 }
 
 /// dst = value or dst += value.
 template <class T>
-inline void store(T& dst, Accumulator<T> value, Accumulate accumulate) {
+constexpr void store(T& dst, Accumulator<T> value, Accumulate accumulate) {
   dst = static_cast<T>(accumulate == Accumulate::kAdd ? static_cast<Accumulator<T>>(dst) + value : value);
 }
 
