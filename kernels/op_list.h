@@ -42,4 +42,5 @@
   X(sgd_step, SgdStep)                                     \
   X(sum_of_squares, SumOfSquares)                          \
   X(find_nonfinite, FindNonfinite)                         \
-  X(lerp, Lerp)
+  X(lerp, Lerp)                                            \
+  X(prepare_step, PrepareStep)

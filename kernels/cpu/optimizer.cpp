@@ -15,7 +15,9 @@
 HWY_BEFORE_NAMESPACE();
 namespace sepia::kernels::cpu::HWY_NAMESPACE {
 
-void adam_step_vector(const AdamStep<float>& a) {
+void adam_step_vector(const AdamStep<float>& arguments) {
+  if (stopped(arguments.control)) return;
+  const AdamStep<float> a = resolved(arguments);
   const auto t = static_cast<double>(a.step);
   const auto constant = [](double value) HWY_ATTR { return splat(static_cast<float>(value)); };
   const V beta1 = constant(a.beta1), one_minus_beta1 = constant(1 - a.beta1);
@@ -39,7 +41,9 @@ void adam_step_vector(const AdamStep<float>& a) {
   });
 }
 
-void sgd_step_vector(const SgdStep<float>& a) {
+void sgd_step_vector(const SgdStep<float>& arguments) {
+  if (stopped(arguments.control)) return;
+  const SgdStep<float> a = resolved(arguments);
   const V lr = splat(static_cast<float>(a.lr)), momentum = splat(static_cast<float>(a.momentum));
   const V decay = splat(static_cast<float>(a.weight_decay)), gradient_scale = splat(static_cast<float>(a.gradient_scale));
   for_flat(a.count, [&](auto lanes, std::int64_t i) HWY_ATTR {
@@ -57,6 +61,7 @@ void sgd_step_vector(const SgdStep<float>& a) {
 }
 
 void lerp_vector(const Lerp<float>& a) {
+  if (stopped(a.control)) return;
   const V weight = splat(static_cast<float>(a.weight));
   for_flat(a.count, [&](auto lanes, std::int64_t i) HWY_ATTR {
     const V old = lanes.load(a.destination + i);
@@ -124,6 +129,14 @@ SEPIA_DISPATCH(sgd_step, SgdStep)
 SEPIA_DISPATCH(lerp, Lerp)
 SEPIA_DISPATCH(sum_of_squares, SumOfSquares)
 SEPIA_DISPATCH(find_nonfinite, FindNonfinite)
+
+void prepare_step(const LaunchContext& context, const PrepareStep<float>& a) {
+  double squares = 0;
+  std::int64_t first_nonfinite = -1;
+  sum_of_squares(context, {a.count, a.gradients, &squares});
+  find_nonfinite(context, {a.count, a.gradients, &first_nonfinite});
+  conclude_step(*a.control, *a.loss, std::sqrt(squares), first_nonfinite, a.count, a.clip_grad);
+}
 
 }  // namespace sepia::kernels::cpu
 #endif

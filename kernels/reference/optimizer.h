@@ -9,8 +9,10 @@ namespace sepia::kernels::reference {
 
 /// One step of Adam or AdamW: moments, bias correction, update; then the copy in the activations' type where one is kept.
 template <class T>
-void adam_step(const LaunchContext&, const AdamStep<T>& a) {
+void adam_step(const LaunchContext&, const AdamStep<T>& arguments) {
   using A = Accumulator<T>;
+  if (stopped(arguments.control)) return;
+  const AdamStep<T> a = resolved(arguments);
   const A beta1 = a.beta1, beta2 = a.beta2, one_minus_beta1 = 1 - a.beta1, one_minus_beta2 = 1 - a.beta2, eps = a.eps;
   const auto t = static_cast<double>(a.step);
   const A step_size = a.lr / (1 - std::pow(a.beta1, t));
@@ -29,8 +31,10 @@ void adam_step(const LaunchContext&, const AdamStep<T>& a) {
 
 /// One step of SGD: g' = scale g + decay w; b = momentum b + g' (b = g' at first); w -= lr * (nesterov ? g' + momentum b : b).
 template <class T>
-void sgd_step(const LaunchContext&, const SgdStep<T>& a) {
+void sgd_step(const LaunchContext&, const SgdStep<T>& arguments) {
   using A = Accumulator<T>;
+  if (stopped(arguments.control)) return;
+  const SgdStep<T> a = resolved(arguments);
   const A lr = a.lr, momentum = a.momentum, decay = a.weight_decay, scale = a.gradient_scale;
   for (std::int64_t i = 0; i < a.count; ++i) {
     A update = scale * a.gradient[i] + decay * a.weight[i];
@@ -64,8 +68,19 @@ void find_nonfinite(const LaunchContext&, const FindNonfinite<T>& a) {
 /// destination[i] += weight * (source[i] - destination[i]).
 template <class T>
 void lerp(const LaunchContext&, const Lerp<T>& a) {
+  if (stopped(a.control)) return;
   const Accumulator<T> weight = a.weight;
   for (std::int64_t i = 0; i < a.count; ++i) a.destination[i] += weight * (a.source[i] - a.destination[i]);
+}
+
+/// Norm, clipping factor and check of a step's gradient and loss, into *control.
+template <class T>
+void prepare_step(const LaunchContext& context, const PrepareStep<T>& a) {
+  double squares = 0;
+  std::int64_t first_nonfinite = -1;
+  sum_of_squares(context, SumOfSquares<T>{a.count, a.gradients, &squares});
+  find_nonfinite(context, FindNonfinite<T>{a.count, a.gradients, &first_nonfinite});
+  conclude_step(*a.control, static_cast<double>(*a.loss), std::sqrt(squares), first_nonfinite, a.count, a.clip_grad);
 }
 
 }  // namespace sepia::kernels::reference

@@ -110,6 +110,54 @@ TEST(FindNonfinite, FindsTheFirstOfSeveral) {
   }
 }
 
+// Gradient (3, 4): norm 5.
+TEST(PrepareStep, ComputedByHand) {
+  const auto prepared = [](Array gradient, double loss, double clip_grad, kernels::StepControl before) {
+    Workspace<double> w(reference(), kernels::host_memory());
+    kernels::StepControl* control = w.upload_struct(before);
+    w.table.prepare_step(w.context, {std::ssize(gradient), w.upload(gradient), w.upload(Array{loss}), clip_grad, control});
+    return w.download_struct(control);
+  };
+  const kernels::StepControl start{.lr = 0.5, .gradient_scale = 0, .step = 0, .nonfinite = -1, .loss = 0, .norm = 0};
+  const double nan = std::numeric_limits<double>::quiet_NaN(), infinity = std::numeric_limits<double>::infinity();
+
+  const kernels::StepControl clipped = prepared({3, 4}, 0.25, 2, start);
+  EXPECT_EQ(clipped.lr, 0.5);
+  EXPECT_EQ(clipped.loss, 0.25);
+  EXPECT_EQ(clipped.norm, 5);
+  EXPECT_DOUBLE_EQ(clipped.gradient_scale, 2 / (5 + 1e-6));
+  EXPECT_EQ(clipped.nonfinite, -1);
+  EXPECT_EQ(clipped.step, 1);
+  EXPECT_EQ(prepared({3, 4}, 0.25, 0, start).gradient_scale, 1);
+  EXPECT_EQ(prepared({3, 4}, 0.25, 6, start).gradient_scale, 1);
+
+  // The first bad element; the loss counts as the element behind the last; step stays.
+  EXPECT_EQ(prepared({3, infinity, nan}, 1, 2, start).nonfinite, 1);
+  EXPECT_EQ(prepared({3, nan}, nan, 2, start).nonfinite, 1);
+  EXPECT_EQ(prepared({3, 4}, -infinity, 2, start).nonfinite, 2);
+  EXPECT_EQ(prepared({3, 4}, nan, 2, start).step, 0);
+
+  // Once stopped, a finite step changes neither.
+  const kernels::StepControl stays = prepared({3, 4}, 1, 2, stopped_at(9));
+  EXPECT_EQ(stays.nonfinite, 9);
+  EXPECT_EQ(stays.step, 7);
+}
+
+// lr is a factor to control's; step and scale are control's own.
+TEST(StepControl, StandsInForTheArguments) {
+  const Arrays inputs{{"weight", {1}}, {"gradient", {4}}, {"buffer", {8}}, {"m", {0}}, {"v", {0}}};
+  const auto sgd = [&](kernels::StepControl c) { return run_case(SgdCase{"sgd", 1, 0.5, 0, false, false, 1, c}, inputs, reference()); };
+  EXPECT_DOUBLE_EQ(sgd(going_on(1)).at("weight")[0], 1 - 0.1 * 0.375 * 0.25 * 4);
+  EXPECT_DOUBLE_EQ(sgd(going_on(2)).at("weight")[0], 1 - 0.1 * 0.375 * (0.25 * 4 + 0.5 * 8));
+  EXPECT_EQ(sgd(stopped_at(0)).at("weight")[0], 1);
+  EXPECT_EQ(sgd(stopped_at(0)).at("buffer")[0], 8);
+  const auto adam = [&](kernels::StepControl c) { return run_case(AdamCase{"adam", 1, false, 0, 5, 1, c}, inputs, reference()); };
+  EXPECT_NEAR(adam(going_on(1)).at("weight")[0], 1 - 1e-3 * 0.375, 1e-10);
+  EXPECT_DOUBLE_EQ(adam(going_on(1)).at("m")[0], 0.1 * 0.25 * 4);
+  EXPECT_EQ(adam(stopped_at(3)).at("weight")[0], 1);
+  EXPECT_EQ(adam(stopped_at(3)).at("v")[0], 0);
+}
+
 TEST(FlatArrays, NothingIsDoneToNoElements) {
   const FlatCase empty{"empty", 0};
   for (const auto& results : {run_case(empty, empty.inputs(), reference()), run_case(empty, empty.inputs(), cpu_table())}) {
@@ -123,16 +171,19 @@ TEST(Optimizer, ReferenceInFloatMatchesDouble) {
   expect_matches_reference(adam_cases(), table);
   expect_matches_reference(sgd_cases(), table);
   expect_matches_reference(flat_cases(), table);
+  expect_matches_reference(prepare_cases(), table);
 }
 TEST(Optimizer, CpuMatchesReference) {
   expect_matches_reference(adam_cases(), cpu_table());
   expect_matches_reference(sgd_cases(), cpu_table());
   expect_matches_reference(flat_cases(), cpu_table());
+  expect_matches_reference(prepare_cases(), cpu_table());
 }
 TEST(Optimizer, CpuIsTheSameForAnyNumberOfThreads) {
   expect_same_for_any_threads(adam_cases(), cpu_table());
   expect_same_for_any_threads(sgd_cases(), cpu_table());
   expect_same_for_any_threads(flat_cases(), cpu_table());
+  expect_same_for_any_threads(prepare_cases(), cpu_table());
 }
 
 }  // namespace

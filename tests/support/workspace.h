@@ -42,6 +42,14 @@ class Workspace {
     return found == inputs.end() ? nullptr : upload<E>(found->second);
   }
 
+  /// A device copy of one plain struct.
+  template <class S>
+  S* upload_struct(const S& value) {
+    S* device = output<S>(1);
+    memory_.copy_from_host(context, device, &value, sizeof(S));
+    return device;
+  }
+
   /// A poisoned buffer of `count` elements.
   template <class E = T>
   E* output(std::int64_t count) {
@@ -61,6 +69,22 @@ class Workspace {
   /// The elements of a buffer of this workspace. Throws when something wrote behind its end.
   template <class E>
   Array download(const E* device) {
+    const std::vector<E> elements = download_raw(device);
+    Array result(elements.size());
+    std::transform(elements.begin(), elements.end(), result.begin(), [](E element) { return to_double(element); });
+    return result;
+  }
+  template <class S>
+  S download_struct(const S* device) {
+    return download_raw(device).front();
+  }
+
+  const kernels::KernelTable<T>& table;
+  const kernels::LaunchContext context{};
+
+ private:
+  template <class E>
+  std::vector<E> download_raw(const E* device) {
     const std::int64_t count = counts_.at(device);
     std::vector<std::byte> bytes(count * sizeof(E) + kGuardBytes);
     memory_.synchronize(context);
@@ -68,19 +92,11 @@ class Workspace {
     if (std::any_of(bytes.end() - kGuardBytes, bytes.end(), [](std::byte b) { return b != kPoison; })) {
       throw std::runtime_error("a kernel wrote past the end of a buffer of " + std::to_string(count) + " elements");
     }
-    Array result(count);
-    for (std::int64_t i = 0; i < count; ++i) {
-      E element;
-      std::memcpy(&element, bytes.data() + i * sizeof(E), sizeof(E));
-      result[i] = to_double(element);
-    }
-    return result;
+    std::vector<E> elements(count);
+    if (count > 0) std::memcpy(elements.data(), bytes.data(), count * sizeof(E));
+    return elements;
   }
 
-  const kernels::KernelTable<T>& table;
-  const kernels::LaunchContext context{};
-
- private:
   static constexpr std::size_t kGuardBytes = 256;
   static constexpr std::byte kPoison{0xff};
 
