@@ -21,7 +21,8 @@ struct KernelTable {
 };
 
 /// Memory of the backend's device. allocate returns null when there is none left (the caller raises kMemory); pointers are aligned
-/// to 64 bytes. copy_* block until done on host backends and are ordered on the stream on others.
+/// to 64 bytes. Everything is in the order of the stream. copy_from_host may return before the device has the bytes, but the host's
+/// may be overwritten then; copy_to_host returns when they have arrived.
 struct MemoryCalls {
   void* (*allocate)(std::size_t bytes);
   void (*release)(void* pointer);
@@ -32,13 +33,27 @@ struct MemoryCalls {
   void (*synchronize)(const LaunchContext&);
 };
 
-/// Tables that a backend does not have are null.
+/// A stretch of work on a context's stream, recorded once and started again by one call (a CUDA graph): the same kernels with the
+/// same arguments on the same memory. Between begin_capture and end_capture nothing runs, and nothing may allocate, release or wait.
+/// All raise Error(kInternal) when the device refuses.
+struct GraphCalls {
+  void (*begin_capture)(const LaunchContext&);
+  void* (*end_capture)(const LaunchContext&);  ///< the graph, ready to launch; release() it
+  void (*abandon_capture)(const LaunchContext&);  ///< instead of end_capture when recording failed; does not throw
+  void (*launch)(const LaunchContext&, void* graph);
+  void (*release)(void* graph);
+};
+
+/// Tables that a backend does not have are null, and so is `graph` on host backends.
 struct Backend {
   const char* name;
   const KernelTable<float>* float32;
   const KernelTable<double>* float64;
   const KernelTable<bf16>* bfloat16;
   MemoryCalls memory;
+  const GraphCalls* graph = nullptr;
+  const char* device = "";  ///< what runs it: "NVIDIA H100 80GB HBM3 (sm_90)"; empty on host backends
+  bool emulated = false;    ///< a CUDA device that is only imitated, for tests
 
   template <class T>
   const KernelTable<T>* table() const {

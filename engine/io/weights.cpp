@@ -9,6 +9,7 @@
 #include "engine/io/element_convert.h"
 #include "engine/io/file_layout.h"
 #include "engine/io/safetensors_header.h"
+#include "engine/nn/flat_parameters.h"
 #include "engine/nn/layers.h"
 
 namespace sepia {
@@ -80,7 +81,7 @@ struct Target {
 
 std::vector<Target> targets_of(nn::Module& module) {
   std::vector<Target> targets;
-  for (const auto& [name, parameter] : module.named_parameters()) targets.push_back({name, parameter, parameter->variable.stored()});
+  for (const auto& [name, parameter] : module.named_parameters()) targets.push_back({name, parameter, parameter->master});
   for (const auto& [name, buffer] : module.named_buffers()) targets.push_back({name, nullptr, buffer->value});
   return targets;
 }
@@ -110,7 +111,7 @@ std::int64_t tracked_count(const SafetensorsFile& file, const TensorEntry& entry
 std::vector<FileTensor> state_dict(nn::Module& module, const std::string& prefix) {
   std::vector<FileTensor> tensors;
   for (const auto& [name, parameter] : module.named_parameters()) {
-    tensors.push_back(file_tensor(prefix + name, *parameter, parameter->variable.stored()));
+    tensors.push_back(file_tensor(prefix + name, *parameter, parameter->master));
   }
   for (const auto& [name, buffer] : module.named_buffers()) {
     tensors.push_back({prefix + name, buffer->value.dtype(), plain_shape(buffer->shape), host_bytes(buffer->value)});
@@ -187,6 +188,7 @@ LoadReport load_weights(const SafetensorsFile& file, nn::Module& module, const L
     if (entry != nullptr) counts.emplace_back(norm, tracked_count(file, *entry));
   }
   for (const auto& [tensor, elements] : changes) tensor.copy_from_host(elements);
+  module.flat().round_weights();
   for (const auto& [norm, count] : counts) norm->set_batches_tracked(count);
   return report;
 }

@@ -5,6 +5,7 @@
 #include "engine/base/random.h"
 #include "engine/nn/layers.h"
 #include "engine/ops/flat.h"
+#include "engine/tensor/dispatch.h"
 
 namespace sepia::nn {
 namespace {
@@ -16,14 +17,20 @@ std::int64_t aligned(std::int64_t count) { return (count + kAlignment - 1) / kAl
 }  // namespace
 
 FlatParameters::FlatParameters(Module& root, Device device, DType dtype) : parameters_(root.named_parameters()) {
-  SEPIA_CHECK(dtype == DType::kF32 || dtype == DType::kF64, "[place] models run in f32 or f64, not ", dtype);
+  SEPIA_CHECK(dtype == DType::kF32 || dtype == DType::kF64 || dtype == DType::kBF16, "[place] models run in f32, f64 or bf16, not ", dtype);
+  dispatch(dtype, device, [](const auto&) {});  // throws kUsage when the device has no kernels for it
+  const DType master = accumulator_dtype(dtype);
   std::int64_t size = 0;
   for (const auto& [name, parameter] : parameters_) {
     parameter->offset = size;
     size += aligned(parameter->shape.numel());
   }
-  weights_ = Tensor::zeros({size}, dtype, device);
-  for (const auto& [name, parameter] : parameters_) parameter->variable = Variable(weights_.slice(parameter->offset, parameter->shape));
+  weights_ = Tensor::zeros({size}, master, device);
+  if (dtype != master) rounded_ = Tensor::zeros({size}, dtype, device);
+  for (const auto& [name, parameter] : parameters_) {
+    parameter->master = weights_.slice(parameter->offset, parameter->shape);
+    parameter->variable = Variable(value_of(*parameter));
+  }
 
   std::int64_t statistics = 0;
   for (const auto& [name, module] : root.named_modules()) {
@@ -32,8 +39,8 @@ FlatParameters::FlatParameters(Module& root, Device device, DType dtype) : param
       statistics += 2 * aligned(norm->channels());
     }
   }
-  running_ = Tensor::zeros({statistics}, dtype, device);
-  step_statistics_ = Tensor::zeros({statistics}, dtype, device);
+  running_ = Tensor::zeros({statistics}, master, device);
+  step_statistics_ = Tensor::zeros({statistics}, master, device);
   std::int64_t offset = 0;
   for (BatchNorm2d* norm : batch_norms_) {
     norm->bind_statistics(running_, step_statistics_, offset, aligned(norm->channels()));
@@ -50,17 +57,32 @@ void FlatParameters::initialise(std::uint64_t seed) {
       RandomStream random(seed, RandomPurpose::kInitialisation, number);
       for (double& value : values) value = random.uniform(-start.value, start.value);
     }
-    parameter->variable.stored().copy_from(tensor_from_doubles(values, parameter->shape, weights_.dtype(), weights_.device()));
+    parameter->master.copy_from(tensor_from_doubles(values, parameter->shape, weights_.dtype(), weights_.device()));
     ++number;
   }
+  round_weights();
   for (BatchNorm2d* norm : batch_norms_) norm->reset_statistics();
+}
+
+Tensor FlatParameters::value_of(const Parameter& parameter) const {
+  return rounded_.defined() && !parameter.vector_like ? rounded_.slice(parameter.offset, parameter.shape) : parameter.master;
+}
+
+void FlatParameters::round_weights() {
+  if (!rounded_.defined()) return;
+  // By way of the host: it happens at loading and at evaluations of an average, not in steps.
+  const std::vector<float> values = weights_.to_host<float>();
+  std::vector<bf16> rounded;
+  rounded.reserve(values.size());
+  for (const float value : values) rounded.emplace_back(value);
+  rounded_.copy_from_host(std::as_bytes(std::span(rounded)));
 }
 
 void FlatParameters::require_gradients() {
   if (!gradients_.defined()) gradients_ = Tensor::empty(weights_.shape(), weights_.dtype(), weights_.device());
   gradients_.zero();  // norms and the search for NaN walk over all of it: nothing may be left of parts that are frozen now
   for (const auto& [name, parameter] : parameters_) {
-    const Tensor value = weights_.slice(parameter->offset, parameter->shape);
+    const Tensor value = value_of(*parameter);
     parameter->variable = Variable(value);
     if (!parameter->trainable) continue;
     parameter->variable = Variable::leaf(value, true);
@@ -69,7 +91,7 @@ void FlatParameters::require_gradients() {
 }
 
 void FlatParameters::release_gradients() {
-  for (const auto& [name, parameter] : parameters_) parameter->variable = Variable(weights_.slice(parameter->offset, parameter->shape));
+  for (const auto& [name, parameter] : parameters_) parameter->variable = Variable(value_of(*parameter));
   gradients_ = {};
 }
 

@@ -14,7 +14,8 @@ class Module;
 class BatchNorm2d;
 
 /// The flat arenas of one model. Parameters lie in the order of Module::named_parameters(), each start aligned to 64 bytes; the
-/// gaps are zero and stay zero. Weights here are the master weights (accumulator type of the activations).
+/// gaps are zero and stay zero. Weights here are the master weights (accumulator type of the activations). With bf16 activations
+/// there is a rounded copy of them besides, which convolutions and linear layers read; the optimiser writes both in one pass.
 class FlatParameters {
  public:
   FlatParameters(Module& root, Device device, DType dtype);
@@ -31,6 +32,10 @@ class FlatParameters {
   const Tensor& weights() const { return weights_; }
   const Tensor& gradients() const { return gradients_; }
   const Tensor& running_statistics() const { return running_; }
+  /// The weights rounded to bf16; undefined when activations have the type of the master weights.
+  const Tensor& rounded_weights() const { return rounded_; }
+  /// After the master weights were written by anything but an optimiser (loaded, exchanged with an average): rounds them anew.
+  void round_weights();
 
   /// Elements [offset, offset + count) whose parameters are trainable, neighbours joined: what an optimiser walks over.
   struct Range {
@@ -53,9 +58,11 @@ class FlatParameters {
   double norm(const Tensor& flat, std::int64_t offset, std::int64_t count) const;
 
  private:
+  Tensor value_of(const Parameter& parameter) const;
+
   std::vector<std::pair<std::string, Parameter*>> parameters_;
   std::vector<BatchNorm2d*> batch_norms_;
-  Tensor weights_, gradients_, running_, step_statistics_;
+  Tensor weights_, rounded_, gradients_, running_, step_statistics_;
 };
 
 }  // namespace sepia::nn

@@ -52,7 +52,7 @@ class Module {
   void clear_hooks() { hooks_.clear(); }
 
   /// Gives parameters and buffers memory on a device: weights and buffers start as their initialisers say for `seed`.
-  /// dtype is the activation type: kF32 on the CPU, kF32 or kF64 on the reference device.
+  /// dtype is the activation type: kF32 on the CPU, kF32 or kF64 on the reference device, kF32 or kBF16 on a CUDA device.
   void place(Device device, DType dtype, std::uint64_t seed);
   /// The flat arenas of a placed model. Throws kInternal before place() and on modules that are not the root.
   FlatParameters& flat();

@@ -39,7 +39,8 @@ struct Parameter {
   bool trainable = true;     ///< false: frozen; no gradient is computed
   std::int64_t offset = -1;  ///< first element in the flat arenas
 
-  Variable variable{};  ///< value and gradient slot; set by FlatParameters
+  Variable variable{};  ///< value as ops take it and gradient slot; set by FlatParameters
+  Tensor master{};      ///< the value that is trained and saved, in the accumulator type; the same memory unless activations are bf16
   /// What ops take: without a slot while frozen.
   Variable used() const { return trainable ? variable : variable.detach(); }
 };

@@ -22,8 +22,8 @@ const char* algorithm_name(Algorithm algorithm) {
   return "?";
 }
 
-Optimizer::Optimizer(const OptimizerOptions& options, Tensor weights, Tensor gradients, std::vector<ParameterGroup> groups)
-    : options_(options), weights_(std::move(weights)), gradients_(std::move(gradients)), groups_(std::move(groups)) {
+Optimizer::Optimizer(const OptimizerOptions& options, Tensor weights, Tensor gradients, std::vector<ParameterGroup> groups, Tensor rounded)
+    : options_(options), weights_(std::move(weights)), gradients_(std::move(gradients)), rounded_(std::move(rounded)), groups_(std::move(groups)) {
   SEPIA_CHECK_KIND(weights_.shape() == gradients_.shape() && weights_.dtype() == gradients_.dtype(), ErrorKind::kInternal,
                    "[optimizer] weights ", weights_.shape(), " and gradients ", gradients_.shape(), " differ");
   SEPIA_CHECK_KIND(weights_.dtype() == accumulator_dtype(weights_.dtype()), ErrorKind::kInternal, "[optimizer] weights must be f32 or f64, got ", weights_.dtype());
@@ -39,20 +39,20 @@ Optimizer::Optimizer(const OptimizerOptions& options, Tensor weights, Tensor gra
 
 void Optimizer::step(double lr, double gradient_scale) {
   ++steps_;
-  dispatch(weights_, [&]<class T>(const kernels::KernelTable<T>& table) {
-    if constexpr (std::is_same_v<T, Accumulator<T>>) {
-      for (const ParameterGroup& group : groups_) {
-        const auto at = [&](const Tensor& tensor) { return tensor.defined() ? tensor.data<T>() + group.offset : nullptr; };
-        if (options_.algorithm == Algorithm::kSgd) {
-          table.sgd_step({}, {.count = group.count, .weight = at(weights_), .gradient = at(gradients_), .momentum_buffer = at(first_moment_),
-                              .lr = lr * group.lr_scale, .momentum = options_.momentum, .weight_decay = options_.weight_decay,
-                              .nesterov = options_.nesterov, .first_step = steps_ == 1, .gradient_scale = gradient_scale, .shadow = nullptr});
-        } else {
-          table.adam_step({}, {.count = group.count, .weight = at(weights_), .gradient = at(gradients_), .m = at(first_moment_), .v = at(second_moment_),
-                               .lr = lr * group.lr_scale, .beta1 = options_.beta1, .beta2 = options_.beta2, .eps = options_.eps,
-                               .weight_decay = options_.weight_decay, .decoupled = options_.algorithm == Algorithm::kAdamW, .step = steps_,
-                               .gradient_scale = gradient_scale, .shadow = nullptr});
-        }
+  dispatch(rounded_.defined() ? rounded_ : weights_, [&]<class T>(const kernels::KernelTable<T>& table) {
+    using A = Accumulator<T>;
+    for (const ParameterGroup& group : groups_) {
+      const auto at = [&](const Tensor& tensor) { return tensor.defined() ? tensor.data<A>() + group.offset : nullptr; };
+      T* const rounded = rounded_.defined() ? rounded_.data<T>() + group.offset : nullptr;
+      if (options_.algorithm == Algorithm::kSgd) {
+        table.sgd_step({}, {.count = group.count, .weight = at(weights_), .gradient = at(gradients_), .momentum_buffer = at(first_moment_),
+                            .lr = lr * group.lr_scale, .momentum = options_.momentum, .weight_decay = options_.weight_decay,
+                            .nesterov = options_.nesterov, .first_step = steps_ == 1, .gradient_scale = gradient_scale, .shadow = rounded});
+      } else {
+        table.adam_step({}, {.count = group.count, .weight = at(weights_), .gradient = at(gradients_), .m = at(first_moment_), .v = at(second_moment_),
+                             .lr = lr * group.lr_scale, .beta1 = options_.beta1, .beta2 = options_.beta2, .eps = options_.eps,
+                             .weight_decay = options_.weight_decay, .decoupled = options_.algorithm == Algorithm::kAdamW, .step = steps_,
+                             .gradient_scale = gradient_scale, .shadow = rounded});
       }
     }
   });

@@ -32,10 +32,11 @@ struct ParameterGroup {
   double lr_scale = 1;
 };
 
-/// Holds the moments; weights and gradients belong to the model. All tensors are flat and of equal size and type.
+/// Holds the moments; weights and gradients belong to the model. All tensors are flat and of equal size, and of equal type but for
+/// `rounded` (may be undefined): the copy of the weights in the type of the activations, written in the same pass.
 class Optimizer {
  public:
-  Optimizer(const OptimizerOptions& options, Tensor weights, Tensor gradients, std::vector<ParameterGroup> groups);
+  Optimizer(const OptimizerOptions& options, Tensor weights, Tensor gradients, std::vector<ParameterGroup> groups, Tensor rounded = {});
 
   /// One update of every group with learning rate lr * lr_scale and gradients times gradient_scale (1, or the clipping factor).
   void step(double lr, double gradient_scale = 1);
@@ -48,7 +49,7 @@ class Optimizer {
 
  private:
   OptimizerOptions options_;
-  Tensor weights_, gradients_, first_moment_, second_moment_;
+  Tensor weights_, gradients_, rounded_, first_moment_, second_moment_;
   std::vector<ParameterGroup> groups_;
   std::int64_t steps_ = 0;
 };

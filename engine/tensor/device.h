@@ -25,7 +25,7 @@ struct Device {
 inline constexpr Device kReferenceDevice{DeviceKind::kReference, 0};
 inline constexpr Device kCpuDevice{DeviceKind::kCpu, 0};
 
-/// "reference", "cpu", "cuda:0".
+/// "reference", "cpu", "cuda:0": what --device takes and a run's settings keep.
 std::string device_name(Device device);
 std::ostream& operator<<(std::ostream& out, Device device);
 

@@ -52,7 +52,8 @@ std::string pictures_of(const Batch& batch, const std::function<std::string(std:
 }
 
 Stepper::Stepper(nn::Module& model, const StepOptions& options)
-    : model_(model), options_(options), optimizer_(options.optimizer, model.flat().weights(), with_gradients(model), groups_of(model.flat())) {
+    : model_(model), options_(options), optimizer_(options.optimizer, model.flat().weights(), with_gradients(model), groups_of(model.flat()),
+                 model.flat().rounded_weights()) {
   if (options.ema_decay > 0) average_.emplace(options.ema_decay, model.flat().weights(), model.flat().running_statistics());
   if (!options.class_weights.empty()) {
     class_weights_ = tensor_from_doubles(options.class_weights, {static_cast<std::int64_t>(options.class_weights.size())},
@@ -103,6 +104,12 @@ std::vector<UpdateFigures> Stepper::commit(double lr, bool watch) {
   }
   flat.clear_gradients();
   return figures;
+}
+
+void Stepper::exchange_with_average() {
+  if (!average_) return;
+  average_->swap();
+  model_.flat().round_weights();
 }
 
 std::vector<Logits2> compute_logits(nn::Module& model, const Dataset& dataset, const LogitsOptions& options) {

@@ -61,6 +61,8 @@ class Stepper {
 
   optim::Optimizer& optimizer() { return optimizer_; }
   std::optional<optim::WeightAverage>& average() { return average_; }
+  /// Exchanges the model's weights with their moving average, when there is one: before and after evaluating or saving the average.
+  void exchange_with_average();
 
  private:
   nn::Module& model_;

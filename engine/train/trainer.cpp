@@ -212,7 +212,7 @@ class Trainer::Run {
     EpochRecord record{.epoch = state_.epoch, .lr = last_lr_, .train_loss = state_.loss_sum / static_cast<double>(state_.samples),
                        .train_acc = static_cast<double>(state_.correct) / static_cast<double>(state_.samples), .val = std::nullopt,
                        .test = std::nullopt, .health = layer_health(t_.model_, batch_, t_.config_.normalisation, updates_)};
-    if (stepper_.average()) stepper_.average()->swap();
+    stepper_.exchange_with_average();
     if (const SplitPictures* test = t_.pictures_.find("test"); test && !test->usable.empty()) record.test = evaluate_split(*test);
     if (const SplitPictures* val = t_.pictures_.find("val"); val && !val->usable.empty()) record.val = evaluate_split(*val);
 
@@ -227,7 +227,7 @@ class Trainer::Run {
     } else {
       ++state_.epochs_since_best;
     }
-    if (stepper_.average()) stepper_.average()->swap();
+    stepper_.exchange_with_average();
 
     state_.history.epochs.push_back(record);
     log_->append(epoch_to_json(record));

@@ -10,6 +10,8 @@
 namespace sepia::test {
 namespace {
 
+using ::testing::AllOf;
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::MatchesRegex;
 using ::testing::StartsWith;
@@ -100,7 +102,9 @@ TEST(Doctor, VerifiesEveryKernelWithEachInstructionSet) {
 }
 
 TEST(Doctor, RefusesADeviceThatIsNotThere) {
-  expect_failure(run_sepia({"doctor", "--device", "cuda"}), 2, "--device cuda: this sepia was built without CUDA; use --device cpu");
+  const CommandResult absent = run_sepia({"doctor", "--device", "cuda"}, "", {"SEPIA_CUDA_BACKEND=/no/such/library.so"});
+  EXPECT_EQ(absent.exit_code, 2);
+  EXPECT_THAT(absent.err, AllOf(StartsWith("error: --device cuda: SEPIA_CUDA_BACKEND: "), HasSubstr("/no/such/library.so"), EndsWith("; use --device cpu\n")));
 }
 
 TEST(Doctor, WritesJson) {

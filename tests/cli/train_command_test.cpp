@@ -115,8 +115,8 @@ TEST_F(TrainCommand, RefusesNumbersThatMakeNoSense) {
 TEST_F(TrainCommand, RefusesWhatIsNotThere) {
   expect_failure(train({"--learning-rate", "1"}), 2, {"unknown option '--learning-rate'", "sepia train --help"});
   expect_failure(train({"--epoch", "1"}), 2, {"did you mean '--epochs'?"});
-  expect_failure(train({"--device", "cuda"}), 2, {"built without CUDA"});
-  expect_failure(train({"--precision", "bf16"}), 2, {"--precision bf16"});
+  expect_failure(train({"--device", "cuda:999"}), 2, {"--device cuda:999: ", "use --device cpu"});
+  expect_failure(train({"--device", "cpu", "--precision", "bf16"}), 2, {"--precision bf16"});
   expect_failure(train({"--opt", "adamax"}), 2, {"adamax"});
   expect_failure(train({"--sched", "step"}), 2, {"step"});
   expect_failure(run_sepia({"train", "resnet", "--data", data(), "--out", run()}), 2, {"resnet", "edgenet"});

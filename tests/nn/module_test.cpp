@@ -68,12 +68,14 @@ TEST(Module, AWrongPathListsTheLayers) {
   for (const char* path : {"blocks.3", "blocks.", "stem.weight", "Stem"}) {
     EXPECT_THAT(test::error_of([&] { (void)model->at(path); }), HasSubstr(str("there is no layer '", path, "'; layers are: stem, blocks, blocks.0, blocks.0.depthwise")));
   }
+  EXPECT_THAT(test::error_of([&] { model->place(kCpuDevice, DType::kI32, 1); }), HasSubstr("f32, f64 or bf16, not i32"));
   EXPECT_THAT(test::error_of([&] { (void)model->flat(); }, ErrorKind::kInternal), HasSubstr("call place()"));
 }
 
-TEST(Module, ModelsRunInFloatOrDoubleOnly) {
+TEST(Module, ModelsRunInTypesThatTheDeviceHasKernelsFor) {
   const auto model = models::make_model(models::default_spec("edgenet"));
-  EXPECT_THAT(test::error_of([&] { model->place(kCpuDevice, DType::kBF16, 1); }), HasSubstr("f32 or f64, not bf16"));
+  EXPECT_THAT(test::error_of([&] { model->place(kCpuDevice, DType::kBF16, 1); }), HasSubstr("device cpu has no bf16 kernels"));
+  EXPECT_THAT(test::error_of([&] { model->place(kCpuDevice, DType::kI32, 1); }), HasSubstr("f32, f64 or bf16, not i32"));
   EXPECT_THAT(test::error_of([&] { (void)model->flat(); }, ErrorKind::kInternal), HasSubstr("call place()"));
 }
 

@@ -58,7 +58,7 @@ class Run {
       const std::vector<double> file = counter_formula::parameter(number, kind, static_cast<std::size_t>(parameter->shape.numel()), fan_in);
       std::vector<double> memory(file.size());
       from_file_layout(*parameter, sizeof(double), std::as_bytes(std::span(file)), std::as_writable_bytes(std::span(memory)));
-      parameter->variable.stored().copy_from(tensor_from_doubles(memory, parameter->shape, dtype, device));
+      parameter->master.copy_from(tensor_from_doubles(memory, parameter->shape, dtype, device));
       start_.push_back({name, kind, fan_in});
     }
     model_->flat().require_gradients();

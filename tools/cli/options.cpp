@@ -1,7 +1,10 @@
 #include "tools/cli/options.h"
 
+#include <optional>
+
 #include "engine/base/error.h"
 #include "engine/base/parallel_for.h"
+#include "engine/tensor/cuda_library.h"
 #include "kernels/cpu/isa.h"
 #include "tools/cli/numbers.h"
 
@@ -12,11 +15,26 @@ constexpr int kMostThreads = 1024;
 constexpr int kLargestImage = 4096;
 constexpr int kLargestBatch = 65536;
 
-bool is_cuda(const std::string& device) {
-  if (device == "cuda") return true;
-  if (device.rfind("cuda:", 0) != 0) return false;
+/// The index in "cuda" or "cuda:N"; none for anything else.
+std::optional<int> cuda_index(const std::string& device) {
+  if (device == "cuda") return 0;
+  if (device.rfind("cuda:", 0) != 0) return std::nullopt;
   const std::string index = device.substr(5);
-  return !index.empty() && index.size() <= 3 && index.find_first_not_of("0123456789") == std::string::npos;
+  if (index.empty() || index.size() > 3 || index.find_first_not_of("0123456789") != std::string::npos) return std::nullopt;
+  return std::stoi(index);
+}
+
+Device chosen_device(const std::string& asked) {
+  if (asked == "cpu") return kCpuDevice;
+  std::string reason;
+  if (asked == "auto") {
+    const kernels::Backend* cuda = find_cuda_backend(0, reason);
+    return cuda && !cuda->emulated ? Device{DeviceKind::kCuda, 0} : kCpuDevice;
+  }
+  const std::optional<int> index = cuda_index(asked);
+  SEPIA_CHECK(index, "--device ", asked, ": must be auto, cpu, cuda or cuda:N");
+  SEPIA_CHECK(find_cuda_backend(*index, reason), "--device ", asked, ": ", reason, "; use --device cpu");
+  return {DeviceKind::kCuda, *index};
 }
 
 }  // namespace
@@ -29,16 +47,14 @@ void add_device_options(CLI::App& app, DeviceOptions& options) {
   add_whole(app, "--threads", options.threads, 0, kMostThreads, "Threads that compute, 0: all processors; results do not depend on it");
 }
 
-std::string use_device(const DeviceOptions& options) {
-  if (is_cuda(options.device)) {
-    fail(ErrorKind::kUsage, "--device ", options.device, ": this sepia was built without CUDA; use --device cpu");
-  }
-  SEPIA_CHECK(options.device == "auto" || options.device == "cpu", "--device ", options.device, ": must be auto, cpu, cuda or cuda:N");
+Compute use_device(const DeviceOptions& options) {
   SEPIA_CHECK(options.precision == "fp32" || options.precision == "bf16", "--precision ", options.precision, ": must be fp32 or bf16");
-  SEPIA_CHECK(options.precision == "fp32", "--precision bf16: this sepia has no bf16 kernels for the CPU; use --precision fp32");
+  const Device device = chosen_device(options.device);
+  const DType dtype = options.precision == "bf16" ? DType::kBF16 : DType::kF32;
+  SEPIA_CHECK(dtype == DType::kF32 || backend_of(device).bfloat16, "--precision bf16: this sepia has no bf16 kernels for the CPU; use --precision fp32");
   kernels::cpu::isa_limit();  // a SEPIA_MAX_ISA that means nothing is refused here, not ignored
   set_num_threads(options.threads);
-  return "cpu";
+  return {device, dtype};
 }
 
 CLI::Option* add_seed_option(CLI::App& app, std::uint64_t& seed) {

@@ -6,6 +6,9 @@
 #include <filesystem>
 #include <string>
 
+#include "engine/base/dtype.h"
+#include "engine/tensor/device.h"
+
 namespace sepia::cli {
 
 /// Where and how a command computes.
@@ -18,9 +21,16 @@ struct DeviceOptions {
 /// --device, --precision, --threads.
 void add_device_options(CLI::App& app, DeviceOptions& options);
 
-/// Checks that the device and the precision exist here and sets the number of threads; returns the device that will run
-/// ("cpu"). Error kUsage, one sentence, when they do not exist.
-std::string use_device(const DeviceOptions& options);
+/// Where a command will compute, and the type of activations there.
+struct Compute {
+  Device device = kCpuDevice;
+  DType dtype = DType::kF32;
+};
+
+/// Checks that the device and the precision exist here and sets the number of threads. `auto` is the first CUDA device where one
+/// is found, and the CPU elsewhere; an emulated device is only taken when it is asked for. Error kUsage, one sentence, when the
+/// device or its precision does not exist.
+Compute use_device(const DeviceOptions& options);
 
 /// --seed N: every random choice of the command follows from it.
 CLI::Option* add_seed_option(CLI::App& app, std::uint64_t& seed);

@@ -39,8 +39,8 @@ void draw_faces(const fs::path& data, std::uint64_t seed) {
 }
 
 /// A few pictures of the test split, judged by the weights just trained.
-void judge_some(const fs::path& run, const fs::path& data) {
-  LoadedModel model = load_model(run.string(), {});
+void judge_some(const fs::path& run, const fs::path& data, const Compute& compute) {
+  LoadedModel model = load_model(run.string(), {.device = compute.device, .dtype = compute.dtype});
   std::vector<std::string> files;
   for (const char* label : {"real", "fake"}) {
     const std::vector<std::string> found = tools::pictures_under({(data / "test" / label).string()}, false);
@@ -54,7 +54,8 @@ void judge_some(const fs::path& run, const fs::path& data) {
 
 int run_demo(const DemoOptions& options) {
   train::TrainConfig config;
-  config.device = use_device(options.device);
+  const Compute compute = use_device(options.device);
+  config.device = device_name(compute.device);
   config.precision = options.device.precision;
   config.threads = options.device.threads;
   const fs::path &out = options.output.out, data = out / "data", run = out / "run";
@@ -76,7 +77,7 @@ int run_demo(const DemoOptions& options) {
   const TrainResult result = run_training(config, run, {.resume = false, .command = {"sepia", "train", "edgenet", "--data", data.string(), "--out", run.string(), "--epochs",
                                                                   std::to_string(config.epochs), "--select", "val_auc", "--seed", std::to_string(config.seed)}});
   if (result.outcome.interrupted) return stop_exit_code();
-  judge_some(run, data);
+  judge_some(run, data, compute);
   fmt::print(stderr, "\nOpen {} in a browser. With your own pictures: sepia train edgenet --data FOLDER --out RUN\n", (run / "report.html").string());
   return 0;
 }

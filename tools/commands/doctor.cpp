@@ -15,6 +15,7 @@
 
 #include "engine/base/parallel_for.h"
 #include "engine/base/version.h"
+#include "engine/tensor/cuda_library.h"
 #include "kernels/backend.h"
 #include "kernels/cpu/isa.h"
 #include "tools/cli/errors.h"
@@ -48,7 +49,9 @@ struct Report {
   std::string max_isa;          ///< SEPIA_MAX_ISA; empty: not set
   std::string vector_target;    ///< what our own kernels run with, as Highway names it
   std::string product_target;   ///< what oneDNN runs with
-  std::string cuda = "not available: this sepia was built without CUDA";
+  std::string cuda_device;      ///< what the CUDA backend runs on; empty: there is none
+  std::string cuda_reason;      ///< why not
+  Compute compute;              ///< what --device and --precision came to
 };
 
 /// The CPU features that kernels choose by, as /proc/cpuinfo names them.
@@ -103,8 +106,11 @@ std::string product_isa() {
   }
 }
 
-Report examine() {
+Report examine(const Compute& compute) {
   Report report;
+  report.compute = compute;
+  const int index = compute.device.kind == DeviceKind::kCuda ? compute.device.index : 0;
+  if (const kernels::Backend* cuda = find_cuda_backend(index, report.cuda_reason)) report.cuda_device = cuda->device;
   report.cpu = read_cpu();
   report.processors = static_cast<int>(::sysconf(_SC_NPROCESSORS_ONLN));
   cpu_set_t usable;
@@ -127,7 +133,11 @@ void print_for_people(const Report& report) {
   fmt::print("processors     {} usable of {}; {} threads compute by default\n", report.processors_usable, report.processors, num_threads());
   fmt::print("memory         {:.1f} GiB, {:.1f} free\n", report.memory_gib, report.memory_free_gib);
   for (const auto& [name, number] : report.libraries) fmt::print("{:<15}{}\n", name, number);
-  fmt::print("CUDA           {}\n", report.cuda);
+  fmt::print("CUDA           {}\n", report.cuda_device.empty() ? "not available: " + report.cuda_reason : report.cuda_device);
+  if (report.compute.device.kind == DeviceKind::kCuda) {
+    fmt::print("backend        {}, fp32 and bf16\n", device_name(report.compute.device));
+    return;
+  }
   fmt::print("backend        cpu, fp32: kernels with {}, matrix products with {}{}\n", report.vector_target, report.product_target,
              report.max_isa.empty() ? "" : " (limited by SEPIA_MAX_ISA=" + report.max_isa + ")");
 }
@@ -145,29 +155,34 @@ nlohmann::ordered_json json_of(const Report& report) {
       {"memory_free_gib", report.memory_free_gib},
       {"libraries", libraries},
       {"cuda", nullptr},
-      {"cuda_reason", report.cuda},
-      {"backend", "cpu"},
+      {"backend", device_name(report.compute.device)},
       {"vector_target", report.vector_target},
       {"product_target", report.product_target},
       {"precisions", {"fp32"}},
   };
+  if (report.cuda_device.empty()) {
+    json["cuda_reason"] = report.cuda_reason;
+  } else {
+    json["cuda"] = report.cuda_device;
+  }
+  if (backend_of(report.compute.device).bfloat16) json["precisions"].push_back("bf16");
   json["max_isa"] = report.max_isa.empty() ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(report.max_isa);
   return json;
 }
 
 /// Runs every operation's cases; the exit code says whether all agreed.
-int verify(bool to_json, nlohmann::ordered_json& json) {
+int verify(const Compute& compute, bool to_json, nlohmann::ordered_json& json) {
   int cases = 0;
   int passed = 0;
   nlohmann::ordered_json rows = nlohmann::ordered_json::array();
-  for (const tools::Verification& one : tools::verify_backend(kernels::cpu_backend())) {
+  for (const tools::Verification& one : tools::verify_backend(backend_of(compute.device))) {
     cases += one.cases;
     passed += one.passed;
     nlohmann::ordered_json fault = nullptr;
     if (!one.first_fault.empty()) fault = one.first_fault;
-    rows.push_back({{"op", one.op}, {"cases", one.cases}, {"passed", one.passed}, {"first_fault", fault}});
-    if (!to_json) fmt::print("{:<18} {:>3} of {:>3}\n", one.op, one.passed, one.cases);
-    if (!one.first_fault.empty()) print_error(one.op + " differs from the reference: " + one.first_fault);
+    rows.push_back({{"op", one.op}, {"precision", one.precision}, {"cases", one.cases}, {"passed", one.passed}, {"first_fault", fault}});
+    if (!to_json) fmt::print("{:<18} {}  {:>3} of {:>3}\n", one.op, one.precision, one.passed, one.cases);
+    if (!one.first_fault.empty()) print_error(one.op + " in " + one.precision + " differs from the reference: " + one.first_fault);
   }
   if (!to_json) fmt::print("{} of {} cases agree with the reference kernels\n", passed, cases);
   json["verify"] = {{"cases", cases}, {"passed", passed}, {"ops", rows}};
@@ -175,11 +190,11 @@ int verify(bool to_json, nlohmann::ordered_json& json) {
 }
 
 int run_doctor(const DoctorOptions& options) {
-  use_device(options.device);
-  const Report report = examine();
+  const Compute compute = use_device(options.device);
+  const Report report = examine(compute);
   nlohmann::ordered_json json = json_of(report);
   if (!options.json) print_for_people(report);
-  const int exit_code = options.verify ? verify(options.json, json) : 0;
+  const int exit_code = options.verify ? verify(compute, options.json, json) : 0;
   if (options.json) print_json(json);
   return exit_code;
 }

@@ -92,10 +92,10 @@ void print_for_people(const Evaluation& evaluation, const EvalOptions& options, 
 }
 
 int run_eval(EvalOptions& options) {
-  use_device(options.device);
+  const Compute compute = use_device(options.device);
   SEPIA_CHECK(!options.data.empty(), "--data is required: the folder that holds the splits");
   if (!options.output.out.empty()) claim_output_folder(options.output.out, options.output.overwrite, {"metrics.json", "curves.csv", "plots"});
-  LoadedModel model = load_model(options.model, {.architecture = options.architecture, .image_size = options.image_size});
+  LoadedModel model = load_model(options.model, {.architecture = options.architecture, .device = compute.device, .dtype = compute.dtype, .image_size = options.image_size});
   FacesDatasetOptions dataset_options{.image_size = static_cast<int>(model.spec.image_size), .real_folder = options.real_folder,
                                       .fake_folder = options.fake_folder};
   dataset_options.require_both_classes = false;

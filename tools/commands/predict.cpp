@@ -36,11 +36,11 @@ nlohmann::ordered_json line_of(const tools::PredictedPicture& p) {
 }
 
 int run_predict(PredictOptions& options, const Session& session) {
-  use_device(options.device);
+  const Compute compute = use_device(options.device);
   SEPIA_CHECK(!options.model.empty(), "which model? add -m RUN or -m WEIGHTS.safetensors");
   const std::vector<std::string> files = tools::pictures_under(options.paths, options.recursive);
   if (!options.out.empty()) claim_output_folder(options.out, options.overwrite, tools::prediction_files());
-  LoadedModel model = load_model(options.model, {.architecture = options.architecture, .image_size = options.image_size});
+  LoadedModel model = load_model(options.model, {.architecture = options.architecture, .device = compute.device, .dtype = compute.dtype, .image_size = options.image_size});
   if (model.trained_on_toy_data()) fmt::print(stderr, "note: these weights were trained on drawn toy faces; they say nothing about photographs\n");
 
   ProgressBar bar;

@@ -54,7 +54,7 @@ train::TrainConfig resumed_config(const fs::path& folder, const Session& session
   again.parse(std::vector<std::string>(words.rbegin(), words.rend()));
   asked.config.model = architecture;
   apply_words(asked);
-  asked.config.device = use_device(asked.device);
+  asked.config.device = device_name(use_device(asked.device).device);
   asked.config.precision = asked.device.precision;
   asked.config.threads = asked.device.threads;
   if (const auto conflict = train::resume_conflict(stored, asked.config)) {
@@ -93,7 +93,7 @@ int run_train(const std::string& architecture, TrainOptions& options, const Sess
     models::default_spec(architecture);  // an unknown name is said before anything else happens
     apply_words(options);
     config = options.config;
-    config.device = use_device(options.device);
+    config.device = device_name(use_device(options.device).device);
     config.precision = options.device.precision;
     config.threads = options.device.threads;
     claim_output_folder(out, options.overwrite, run_files());

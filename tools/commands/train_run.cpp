@@ -12,6 +12,7 @@
 #include "engine/io/model_info.h"
 #include "models/model.h"
 #include "tools/cli/model_argument.h"
+#include "tools/cli/options.h"
 #include "tools/cli/progress.h"
 #include "tools/cli/signals.h"
 #include "tools/commands/library_versions.h"
@@ -112,7 +113,8 @@ TrainResult run_training(const train::TrainConfig& config, const fs::path& out, 
   spec.image_size = config.image_size;
   spec.normalisation = config.normalisation;
   const std::unique_ptr<nn::Module> model = models::make_model(spec);
-  model->place(kCpuDevice, DType::kF32, config.seed);
+  const Compute compute = use_device({.device = config.device, .precision = config.precision, .threads = config.threads});
+  model->place(compute.device, compute.dtype, config.seed);
 
   TensorFileMetadata metadata = to_metadata(
       {.model = spec.name, .mean = spec.normalisation.mean, .std = spec.normalisation.std, .image_size = spec.image_size, .classes = spec.classes});

@@ -1,0 +1,22 @@
+// What libsepia_cuda.so (and its emulated twin libsepia_simt.so) export: one function. The engine opens the library when a CUDA
+// device is first asked for, so that a CPU command starts without it and runs on machines that have no CUDA.
+#pragma once
+
+#include <cstddef>
+
+#include "kernels/backend.h"
+
+namespace sepia::kernels::cuda {
+
+struct OpenRequest {
+  int device;                  ///< index among the machine's CUDA devices
+  std::size_t interface_size;  ///< sizeof(Backend) + sizeof(KernelTable<float>): a library of other sources is refused
+  char* message;               ///< receives the reason of a failure; zeroed by the caller
+  std::size_t message_capacity;
+};
+
+/// The type of `sepia_cuda_open`: the backend of a device, or null and a message of one line.
+using Open = const Backend* (*)(const OpenRequest*);
+inline constexpr const char* kOpenSymbol = "sepia_cuda_open";
+
+}  // namespace sepia::kernels::cuda
