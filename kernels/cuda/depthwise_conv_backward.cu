@@ -1,0 +1,344 @@
+// Depthwise convolution, backward: grad_x, grad_weight and grad_bias in one kernel (formula and shapes: kernels/depthwise_conv.h).
+// Read depthwise_conv.cu first: the tiles, the ring of rows and the walk down a strip are the same.
+//
+//   grad_x[n, h, w, c]   = mask * sum_{r, s} grad_y[n, (h + padding - r) / stride, (w + padding - s) / stride, c] * weight[r, s, c]
+//   grad_weight[r, s, c] = sum_{n, h, w} act(x)[n, h, w, c] * grad_y[n, (h + padding - r) / stride, (w + padding - s) / stride, c]
+//   grad_bias[c]         = sum_{n, p, q} grad_y[n, p, q, c]                             (terms whose division has a remainder are left out)
+//
+// Seen from x the two sums need the same nine values of grad_y, and x itself only at (h, w). So grad_y is staged with a halo, x
+// without one, and each element of both is read once for all three gradients. The ReLU's mask is not stored anywhere: act(x) is
+// computed again by the same function as in the forward pass, and the ReLU was closed exactly where act(x) <= 0.
+//
+// Cost: x and grad_y are read once, grad_x is written once (and read once to be added to); 18 multiply-adds for an element of x. Memory
+// bandwidth is the bound. grad_x `=` or `+=` by accumulate_x, the others by accumulate_weight; bf16: the gradient is rounded, then added
+// in float. Deterministic: a thread adds up its own columns of a strip, the block adds its threads in order, and a second kernel
+// (detail/partials.cuh) adds the blocks in order.
+//
+// Mapping, 3x3 with padding 1: a thread has four channels and the columns 2j, 2j+1 of x.
+//   stride 1: row i of grad_y, columns 2j-1 .. 2j+2, is read once. Taps r = 0 complete row i-1 of grad_x, r = 1 add to row i, r = 2 begin
+//             row i+1; the filter's gradients need act(x) of the rows i-1, i, i+1, which the thread keeps.
+//   stride 2: a pixel of x meets one, two or four taps, by its parity. A thread takes the four pixels (2i, 2i+1) x (2j, 2j+1) at once,
+//   which
+//             need grad_y at (i, i+1) x (j, j+1) and use each of the nine taps once: no parity is ever tested.
+// Blocks of up to 192 threads for a batch of 32 pictures: edgenet 128x128x32 s2: 576   xception 125x125x128 fp32: 768   16x16x728: 416
+// (bf16: 128).
+#include "kernels/cuda/detail/depthwise_any.cuh"
+#include "kernels/cuda/detail/depthwise_tile.cuh"
+#include "kernels/cuda/detail/partials.cuh"
+#include "kernels/cuda/detail/shared.cuh"
+#include "kernels/cuda/detail/workspace.cuh"
+#include "kernels/cuda/kernels.h"
+
+namespace sepia::kernels::cuda {
+namespace {
+
+using namespace detail;
+
+constexpr int kMaxThreads = 192;  // but 8 pairs of columns at least: 368 threads for 184 bf16 channels
+constexpr int kMostThreads = 384;
+constexpr int kStages = 4;
+constexpr int kSums = 10;  // per channel: nine taps and the bias
+
+using Row = Floats<kChannelsPerThread>;
+
+/// What the kernel is asked for beside its shapes.
+struct Wanted {
+  bool x_read, grad_x;
+  float* partial;  ///< (pieces, kSums, C); null when neither filter nor bias gradients are wanted
+};
+
+/// Rows of a tile in shared memory. Stride 1: thread j's columns of grad_y are the pixels 2j .. 2j + 3. Stride 2: j and j + 1.
+template <int kStride>
+struct BackwardRows {
+  TileRow grad_y, x;  ///< grad_x lies as x does
+
+  __host__ __device__ constexpr explicit BackwardRows(const DepthwiseTiling& t)
+      : grad_y{kStride == 1 ? 2 * t.pairs + 2 : t.pairs + 1, t.chunks, kStride == 1}, x{2 * t.pairs, t.chunks, true} {}
+  __host__ __device__ constexpr int stage() const { return grad_y.size() + kStride * x.size(); }
+  /// The ring and two times the rows of grad_x that a stage completes; afterwards every thread's sums.
+  int chunks(const DepthwiseTiling& t) const { return std::max(kStages * stage() + 2 * kStride * x.size(), kSums * t.groups * t.pairs); }
+};
+
+/// What a thread keeps in registers whatever the stride.
+struct ThreadSums {
+  Row weight[9], grad_weight[9], grad_bias, scale, shift;
+  bool relu_after;
+  bool inside[2];  ///< whether columns 2j, 2j+1 are in the image
+
+  __device__ __forceinline__ void start(const float* parameters, int width, bool relu) {
+#pragma unroll
+    for (int tap = 0; tap < 9; ++tap) {
+      weight[tap] = load_vector<kChannelsPerThread>(parameters + tap * width);
+      grad_weight[tap] = Row{};
+    }
+    scale = load_vector<kChannelsPerThread>(parameters + StagedParameters::kScale * width);
+    shift = load_vector<kChannelsPerThread>(parameters + StagedParameters::kShift * width);
+    grad_bias = Row{};
+    relu_after = relu;
+  }
+
+  /// act(x) at columns 2j and 2j+1, zero outside: `row` is the first one's place, `plane` leads to the second's.
+  template <class T>
+  __device__ __forceinline__ void load_act(const T* row, int plane, bool row_inside, Row (&act)[2]) const {
+#pragma unroll
+    for (int column = 0; column < 2; ++column) {
+      act[column] = load_vector<kChannelsPerThread>(row + column * plane);
+#pragma unroll
+      for (int k = 0; k < kChannelsPerThread; ++k) {
+        const float value = ChannelPrologue{scale[k], shift[k], relu_after}.value(act[column][k]);
+        act[column][k] = inside[column] && row_inside ? value : 0.0f;
+      }
+    }
+  }
+
+  /// One tap at one pixel of x: its share of the gradient there, and of the tap's own.
+  __device__ __forceinline__ void add_tap(int tap, const Row& grad_y, const Row& act, Row& grad_x) {
+#pragma unroll
+    for (int k = 0; k < kChannelsPerThread; ++k) {
+      grad_x[k] = fmaf(grad_y[k], weight[tap][k], grad_x[k]);
+      grad_weight[tap][k] = fmaf(grad_y[k], act[k], grad_weight[tap][k]);
+    }
+  }
+
+  __device__ __forceinline__ void add_bias(const Row& grad_y) {
+#pragma unroll
+    for (int k = 0; k < kChannelsPerThread; ++k) grad_bias[k] += grad_y[k];
+  }
+
+  /// Stores a finished pixel, zero where the ReLU was closed. relu(a) <= 0 exactly where a <= 0; NaN passes.
+  template <class T>
+  __device__ __forceinline__ void finish(T* destination, Row grad_x, const Row& act) const {
+#pragma unroll
+    for (int k = 0; k < kChannelsPerThread; ++k) grad_x[k] = relu_after && act[k] <= 0.0f ? 0.0f : grad_x[k];
+    store_vector<kChannelsPerThread>(destination, grad_x);
+  }
+};
+
+/// Where a thread's pixels lie in the current stage. A null x stands for act(x) = 0; a null grad_x: nothing to store yet.
+template <class T>
+struct Stage {
+  const T* grad_y;
+  const T* x;
+  T* grad_x;
+  int grad_y_plane, x_plane, x_row;  ///< elements from the first plane to the second, from row to row of x
+  int width;                         ///< of a pixel
+  int x_rows;                        ///< of the stage that are in the image
+  bool own_grad_y;                   ///< the row of grad_y counts for this strip's bias gradient
+};
+
+template <int kStride>
+struct BackwardThread;
+
+template <>
+struct BackwardThread<1> : ThreadSums {
+  static constexpr int kLead = 2;  ///< stages before the first row of grad_x is complete
+  Row above[2]{}, same[2]{};       ///< grad_x of the rows i-1 and i so far
+  Row act_above[2]{}, act_same[2]{};
+
+  /// Stage: row i of grad_y, row i+1 of x, row i-1 of grad_x.
+  template <class T>
+  __device__ __forceinline__ void step(const Stage<T>& stage) {
+    Row act_below[2]{}, below[2]{}, grad_y[4];
+    if (stage.x) load_act(stage.x, stage.x_plane, true, act_below);
+#pragma unroll
+    for (int i = 0; i < 4; ++i)
+      grad_y[i] = load_vector<kChannelsPerThread>(stage.grad_y + (i & 1) * stage.grad_y_plane + (i >> 1) * stage.width);
+#pragma unroll
+    for (int column = 0; column < 2; ++column) {
+#pragma unroll
+      for (int s = 0; s < 3; ++s) {  // column w of x meets column w + 1 - s of grad_y at tap s
+        add_tap(0 + s, grad_y[column + 2 - s], act_above[column], above[column]);
+        add_tap(3 + s, grad_y[column + 2 - s], act_same[column], same[column]);
+        add_tap(6 + s, grad_y[column + 2 - s], act_below[column], below[column]);
+      }
+      if (stage.own_grad_y) add_bias(grad_y[1 + column]);
+      if (stage.grad_x) finish(stage.grad_x + column * stage.x_plane, above[column], act_above[column]);
+      above[column] = same[column];
+      same[column] = below[column];
+      act_above[column] = act_same[column];
+      act_same[column] = act_below[column];
+    }
+  }
+};
+
+template <>
+struct BackwardThread<2> : ThreadSums {
+  static constexpr int kLead = 1;
+  Row grad_y_above[2]{};  ///< grad_y at (i, j) and (i, j+1)
+
+  /// Stage: row i+1 of grad_y, rows 2i and 2i+1 of x and of grad_x. The first stage brings row i of grad_y only.
+  template <class T>
+  __device__ __forceinline__ void step(const Stage<T>& stage) {
+    Row grad_y[2][2];
+#pragma unroll
+    for (int j = 0; j < 2; ++j) {
+      grad_y[0][j] = grad_y_above[j];
+      grad_y[1][j] = grad_y_above[j] = load_vector<kChannelsPerThread>(stage.grad_y + j * stage.width);
+    }
+    if (!stage.x) return;
+    add_bias(grad_y[0][0]);
+#pragma unroll
+    for (int row = 0; row < 2; ++row) {
+      Row act[2], grad_x[2]{};
+      load_act(stage.x + row * stage.x_row, stage.x_plane, row < stage.x_rows, act);
+#pragma unroll
+      for (int r = 0; r < 3; ++r) {
+        if ((r != 1) != (row == 1)) continue;  // even rows of x meet tap r = 1 only, odd rows r = 0 (from row i+1) and r = 2 (from row i)
+#pragma unroll
+        for (int s = 0; s < 3; ++s) {  // and columns likewise
+          const int column = s == 1 ? 0 : 1;
+          add_tap(3 * r + s, grad_y[r == 0][s == 0], act[column], grad_x[column]);
+        }
+      }
+#pragma unroll
+      for (int column = 0; column < 2; ++column) {
+        if (stage.grad_x) finish(stage.grad_x + row * stage.x_row + column * stage.x_plane, grad_x[column], act[column]);
+      }
+    }
+  }
+};
+
+/// The block's sums over its threads of a row, in order of the columns, to partial (kSums, C). All threads must call.
+template <class T>
+__device__ void store_partial(const ThreadSums& sums, float* shared, float* partial, const DepthwiseBlock<T>& block, int channels) {
+  const int x = static_cast<int>(threadIdx.x), y = static_cast<int>(threadIdx.y), groups = static_cast<int>(blockDim.x),
+            pairs = static_cast<int>(blockDim.y);
+#pragma unroll
+  for (int i = 0; i < kSums; ++i) {
+    store_vector<kChannelsPerThread>(shared + ((y * kSums + i) * groups + x) * kChannelsPerThread,
+                                     i < 9 ? sums.grad_weight[i] : sums.grad_bias);
+  }
+  __syncthreads();
+  if (block.lane_channel() >= block.channels) return;
+  for (int i = y; i < kSums; i += pairs) {
+    Row total{};
+    for (int j = 0; j < pairs; ++j) {
+      const Row one = load_vector<kChannelsPerThread>(shared + ((j * kSums + i) * groups + x) * kChannelsPerThread);
+#pragma unroll
+      for (int k = 0; k < kChannelsPerThread; ++k) total[k] += one[k];
+    }
+    store_vector<kChannelsPerThread>(partial + i * channels + block.channel + block.lane_channel(), total);
+  }
+}
+
+template <int kStride, class T>
+__global__ void __launch_bounds__(kMostThreads) backward_3x3_kernel(DepthwiseConvBackward<T> a, DepthwiseTiling tiling, Wanted wanted) {
+  constexpr int kLead = BackwardThread<kStride>::kLead;
+  const int height = static_cast<int>(a.shape.height), width = static_cast<int>(a.shape.width),
+            channels = static_cast<int>(a.shape.channels);
+  const int out_height = (height - 1) / kStride + 1, out_width = (width - 1) / kStride + 1;
+  const DepthwiseBlock<T> block(tiling, channels, out_height);
+  const BackwardRows<kStride> rows(tiling);
+  const int first_column = block.column_tile * tiling.pairs * 2, first_out_column = kStride == 1 ? first_column - 1 : first_column / 2;
+
+  float* const parameters = dynamic_shared<float>();
+  T* const ring = reinterpret_cast<T*>(parameters + StagedParameters::kRows * block.width);
+  const int x_row = rows.x.size() * kPerLoad<T>, x_offset = rows.grad_y.size() * kPerLoad<T>, stage_size = rows.stage() * kPerLoad<T>;
+  T* const finished = ring + kStages * stage_size;
+  const T* const x_image = a.x + static_cast<std::int64_t>(block.image) * height * width * channels;
+  const T* const grad_y_image = a.grad_y + static_cast<std::int64_t>(block.image) * out_height * out_width * channels;
+  T* const grad_x_image = a.grad_x + static_cast<std::int64_t>(block.image) * height * width * channels;
+
+  // Stride 1, stage k: row first_row - 1 + k of grad_y and row first_row + k of x.
+  // Stride 2, stage k: row first_row + k of grad_y and rows 2 (first_row + k - 1) and the next of x.
+  const int stages = block.end_row - block.first_row + kLead;
+  const auto grad_y_row = [&](int k) { return block.first_row + k - (kStride == 1 ? 1 : 0); };
+  const auto first_x_row = [&](int k) { return kStride == 1 ? block.first_row + k : 2 * (block.first_row + k - 1); };
+  const auto brings_x = [&](int k) { return kStride == 1 ? k < stages - kLead : k > 0; };
+  int fetched = 0, fetch_slot = 0;
+  const auto fetch_stage = [&] {
+    if (fetched < stages) {
+      T* const stage = ring + fetch_slot * stage_size;
+      const int p = grad_y_row(fetched);
+      block.fetch(stage, rows.grad_y, grad_y_image + static_cast<std::int64_t>(p) * out_width * channels, first_out_column, out_width,
+                  channels, p >= 0 && p < out_height);
+      if (brings_x(fetched)) {
+#pragma unroll
+        for (int i = 0; i < kStride; ++i) {
+          const int h = first_x_row(fetched) + i;
+          block.fetch(stage + x_offset + i * x_row, rows.x, x_image + static_cast<std::int64_t>(h) * width * channels, first_column, width,
+                      channels, wanted.x_read && h < height);
+        }
+      }
+    }
+    commit_copies();
+    ++fetched;
+    fetch_slot = fetch_slot + 1 == kStages ? 0 : fetch_slot + 1;
+  };
+  for (int k = 0; k < kStages - 1; ++k) fetch_stage();
+
+  StagedParameters::stage(parameters, block, channels, a.weight, a.prologue, static_cast<const float*>(nullptr));
+  __syncthreads();
+  BackwardThread<kStride> thread;
+  thread.start(parameters + block.lane_channel(), block.width, a.prologue.relu);
+  const int j = static_cast<int>(threadIdx.y), own_pixel = j * block.width + block.lane_channel();
+  thread.inside[0] = first_column + 2 * j < width;
+  thread.inside[1] = first_column + 2 * j + 1 < width;
+
+  const auto store_finished = [&](int k) {  // the rows of grad_x that stage k has completed
+    if (!wanted.grad_x) return;
+#pragma unroll
+    for (int i = 0; i < kStride; ++i) {
+      const int h = kStride == 1 ? block.first_row + k - kLead : first_x_row(k) + i;
+      if (h >= height) return;
+      block.put(finished + (kStride * (k & 1) + i) * x_row, rows.x, grad_x_image + static_cast<std::int64_t>(h) * width * channels,
+                first_column, width, channels, a.accumulate_x);
+    }
+  };
+  int slot = 0;
+  for (int k = 0; k < stages; ++k) {
+    wait_for_copies<kStages - 2>();
+    __syncthreads();  // stage k has landed for all, and stage k - 1 and the finished rows before the last may be overwritten
+    fetch_stage();
+    if (k > kLead) store_finished(k - 1);
+    const T* const stage = ring + slot * stage_size;
+    thread.step(Stage<T>{.grad_y = stage + own_pixel,
+                         .x = brings_x(k) ? stage + x_offset + own_pixel : nullptr,
+                         .grad_x = k >= kLead && wanted.grad_x ? finished + kStride * (k & 1) * x_row + own_pixel : nullptr,
+                         .grad_y_plane = rows.grad_y.plane() * kPerLoad<T>,
+                         .x_plane = rows.x.plane() * kPerLoad<T>,
+                         .x_row = x_row,
+                         .width = block.width,
+                         .x_rows = height - first_x_row(k),
+                         .own_grad_y = k >= 1 && k <= stages - kLead});
+    slot = slot + 1 == kStages ? 0 : slot + 1;
+  }
+  __syncthreads();
+  store_finished(stages - 1);
+  if (!wanted.partial) return;
+  __syncthreads();
+  const std::int64_t piece = static_cast<std::int64_t>(block.image) * gridDim.y + blockIdx.y;
+  store_partial(thread, reinterpret_cast<float*>(ring), wanted.partial + piece * kSums * channels, block, channels);
+}
+
+template <int kStride, class T>
+void launch_3x3(const LaunchContext& context, const DepthwiseConvBackward<T>& a, const Wanted& wanted, const DepthwiseTiling& tiling) {
+  const std::size_t parameters = StagedParameters::kRows * static_cast<std::size_t>(tiling.chunks) * kPerLoad<T> * sizeof(float);
+  launch(backward_3x3_kernel<kStride, T>, tiling.grid(), tiling.block(), parameters + 16 * BackwardRows<kStride>(tiling).chunks(tiling),
+         stream_of(context), a, tiling, wanted);
+}
+
+}  // namespace
+
+template <class T>
+void depthwise_conv_backward(const LaunchContext& context, const DepthwiseConvBackward<T>& a) {
+  const auto& s = a.shape;
+  const bool sums = a.grad_weight || a.grad_bias;
+  if (s.batch * s.out_height() * s.out_width() * s.channels == 0 || (!sums && !a.grad_x)) return;
+  if (!depthwise_tiled<T>(s, a.x, a.grad_y, a.grad_x)) return depthwise_backward_any(context, a);
+  // One more strip reads two rows of grad_y again at stride 1 (of 3 x in all), one of P at stride 2 (of 9/4 x).
+  const DepthwiseTiling tiling = depthwise_tiling<T>(s, kMaxThreads, s.stride == 1 ? 2.0 / 3 : 1.0 / 9);
+  const int count = kSums * static_cast<int>(s.channels);
+  const Wanted wanted{.x_read = a.grad_weight || (a.grad_x && a.prologue.relu),
+                      .grad_x = a.grad_x != nullptr,
+                      .partial = sums ? scratch<float>(context, tiling.pieces() * count) : nullptr};
+  s.stride == 1 ? launch_3x3<1>(context, a, wanted, tiling) : launch_3x3<2>(context, a, wanted, tiling);
+  if (sums) {
+    sum_partials(context, {wanted.partial, tiling.pieces(), count, 9 * static_cast<int>(s.channels), a.grad_weight, a.grad_bias,
+                           a.accumulate_weight});
+  }
+}
+
+SEPIA_INSTANTIATE(depthwise_conv_backward, DepthwiseConvBackward)
+
+}  // namespace sepia::kernels::cuda
