@@ -1,0 +1,120 @@
+// Sums and maps over the rows of a matrix (M, C), channel by channel: how the work is cut into blocks, and where a thread's channels lie
+// in shared memory.
+//
+// A block has a channel tile and a piece of the rows. A thread has N neighbouring channels and every blockDim.y-th row, several loads
+// at a time. Up to 32 threads' worth of channels the tile is the whole row, and the block reads memory straight through; wider rows
+// are cut into 128 bytes, or into 512 if their length is not a multiple of a 32-byte sector (728 bf16 channels), which wastes one
+// sector in 33 at the tile's ends. A piece has at least 256 bytes' worth of rows, so that a few floats written or read per piece and
+// channel stay near 3% of all bytes, and as many rows as leave some 1,000 blocks.
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <algorithm>
+
+#include "kernels/cuda/detail/launch.cuh"
+#include "kernels/cuda/detail/vector.cuh"
+
+namespace sepia::kernels::cuda::detail {
+
+inline constexpr int kRowCutThreads = 256;
+
+/// How the work is cut, by shape alone.
+struct RowCut {
+  std::int64_t rows;
+  int channels;
+  int lanes, thread_rows;  ///< the block
+  int channel_tiles, pieces, piece_rows;
+
+  dim3 grid() const { return dim3(channel_tiles, pieces); }
+  dim3 block() const { return dim3(lanes, thread_rows); }
+};
+
+template <class T, int N>
+RowCut row_cut(std::int64_t rows, std::int64_t channels) {
+  constexpr int kBytes = N * static_cast<int>(sizeof(T)), kSector = 32;
+  constexpr std::int64_t kLeastRows = 256 / sizeof(T), kEnoughBlocks = 8 * 132;
+  RowCut cut{.rows = rows, .channels = static_cast<int>(channels)};
+  const int total = cut.channels / N;
+  const bool whole_sectors = total * kBytes % kSector == 0;
+  cut.lanes = total <= 32 ? total : whole_sectors && kBytes == 16 ? 8 : 32;
+  cut.thread_rows = kRowCutThreads / cut.lanes & ~1;
+  cut.channel_tiles = static_cast<int>(ceil_div(total, cut.lanes));
+  const std::int64_t pieces = std::min(ceil_div(rows, kLeastRows), ceil_div(kEnoughBlocks, cut.channel_tiles));
+  cut.piece_rows = static_cast<int>(ceil_div(ceil_div(rows, pieces), 2)) * 2;  // even: a piece begins at a whole sector
+  cut.pieces = static_cast<int>(ceil_div(rows, cut.piece_rows));
+  return cut;
+}
+
+/// This thread's place: its channels and the rows of its block.
+template <int N>
+struct CutPlace {
+  int channel;  ///< first of the thread's N
+  bool active;  ///< the channels exist
+  std::int64_t begin, end;
+
+  __device__ explicit CutPlace(const RowCut& cut) {
+    channel = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x) * N;
+    active = channel < cut.channels;
+    begin = static_cast<std::int64_t>(blockIdx.y) * cut.piece_rows;
+    end = active ? min(cut.rows, begin + cut.piece_rows) : begin;
+  }
+};
+
+/// Rows that a thread loads before it uses them: 32 values.
+template <int N>
+inline constexpr int kBatch = N >= 4 ? 32 / N : 8;
+
+/// One float for each channel of the tile in shared memory, in the order in which threads read and write it without bank conflicts:
+/// the first four channels of every thread, then the second four.
+template <int N>
+struct TileChannels {
+  static constexpr int kWidth = N < 4 ? N : 4;
+
+  static __device__ int count() { return static_cast<int>(blockDim.x) * N; }
+  /// The channel, counted from the tile's first, that lies at place i.
+  static __device__ int channel_at(int i) {
+    const int half = i / (static_cast<int>(blockDim.x) * kWidth), rest = i - half * static_cast<int>(blockDim.x) * kWidth;
+    return rest / kWidth * N + half * kWidth + rest % kWidth;
+  }
+  /// This thread's N values.
+  static __device__ Floats<N> load(const float* shared) {
+    Floats<N> values;
+#pragma unroll
+    for (int half = 0; half < N / kWidth; ++half) {
+      const Floats<kWidth> part =
+          load_vector<kWidth>(shared + (half * static_cast<int>(blockDim.x) + static_cast<int>(threadIdx.x)) * kWidth);
+#pragma unroll
+      for (int k = 0; k < kWidth; ++k) values[half * kWidth + k] = part[k];
+    }
+    return values;
+  }
+  static __device__ void store(float* shared, const Floats<N>& values) {
+#pragma unroll
+    for (int half = 0; half < N / kWidth; ++half) {
+      Floats<kWidth> part;
+#pragma unroll
+      for (int k = 0; k < kWidth; ++k) part[k] = values[half * kWidth + k];
+      store_vector<kWidth>(shared + (half * static_cast<int>(blockDim.x) + static_cast<int>(threadIdx.x)) * kWidth, part);
+    }
+  }
+};
+
+/// Shared memory for two quantities of every thread's channels.
+template <int N>
+struct ThreadSums {
+  alignas(16) float first[kRowCutThreads * N], second[kRowCutThreads * N];
+};
+
+/// Calls f(channel, place) for the tile's channels, each by one thread; f finds thread row y's values at place + y * count().
+template <int N, class F>
+__device__ __forceinline__ void for_tile_channels(const RowCut& cut, F&& f) {
+  const int first_channel = static_cast<int>(blockIdx.x) * TileChannels<N>::count();
+  const int threads = static_cast<int>(blockDim.x * blockDim.y), thread = static_cast<int>(threadIdx.y * blockDim.x + threadIdx.x);
+  for (int i = thread; i < TileChannels<N>::count(); i += threads) {
+    const int channel = first_channel + TileChannels<N>::channel_at(i);
+    if (channel < cut.channels) f(channel, i);
+  }
+}
+
+}  // namespace sepia::kernels::cuda::detail
