@@ -45,6 +45,7 @@ bool StepArena::fit_slab(std::size_t bytes) {
     return false;
   }
   slab_ = {begin, bytes};
+  ++statistics_.slab_generation;
   statistics_.slab_bytes = bytes;
   return true;
 }

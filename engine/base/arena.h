@@ -28,6 +28,7 @@ struct MemorySource {
 struct ArenaStatistics {
   std::size_t slab_bytes = 0;            ///< bytes of the slab, the largest plan so far
   std::size_t requested_bytes = 0;       ///< sum of all requests of the last step: what it would take without sharing
+  std::int64_t slab_generation = 0;      ///< counts slabs: addresses handed out under another generation are void
   std::int64_t source_allocations = 0;   ///< calls of MemorySource::allocate so far, slab included
   std::int64_t planned_allocations = 0;  ///< requests served from the slab so far
 };

@@ -4,7 +4,6 @@
 
 #include "engine/base/random.h"
 #include "engine/nn/layers.h"
-#include "engine/ops/flat.h"
 #include "engine/tensor/dispatch.h"
 
 namespace sepia::nn {
@@ -122,16 +121,18 @@ void FlatParameters::clear_gradients() {
   }
 }
 
-void FlatParameters::commit_running_statistics() {
+void FlatParameters::commit_running_statistics(const kernels::StepControl* control) {
+  committed_.clear();
   // Neighbouring batch norms that took part are moved together: one launch for a whole network unless layers are frozen.
   std::int64_t offset = 0, begin = 0, end = 0;
   double momentum = 0;
   const auto flush = [&] {
-    if (end > begin) ops::lerp(running_.slice(begin, {end - begin}), step_statistics_.slice(begin, {end - begin}), momentum);
+    if (end > begin) ops::lerp(running_.slice(begin, {end - begin}), step_statistics_.slice(begin, {end - begin}), momentum, control);
   };
   for (BatchNorm2d* norm : batch_norms_) {
     const std::int64_t count = 2 * aligned(norm->channels());
     if (norm->take_step_taken()) {
+      committed_.push_back(norm);
       if (end != offset || momentum != norm->momentum()) {
         flush();
         begin = offset;
@@ -142,6 +143,11 @@ void FlatParameters::commit_running_statistics() {
     offset += count;
   }
   flush();
+  if (!control) confirm_running_statistics();
+}
+
+void FlatParameters::confirm_running_statistics() {
+  for (BatchNorm2d* norm : committed_) norm->set_batches_tracked(norm->batches_tracked() + 1);
 }
 
 std::int64_t FlatParameters::first_nonfinite(const Tensor& flat) const { return ops::first_nonfinite(flat); }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/nn/parameter.h"
+#include "engine/ops/flat.h"
 
 namespace sepia::nn {
 
@@ -48,8 +49,12 @@ class FlatParameters {
   /// After it: the next backward writes instead of adding.
   void clear_gradients();
 
-  /// running += momentum * (step statistics - running) for the batch norms that ran on batch statistics in this step.
-  void commit_running_statistics();
+  /// running += momentum * (step statistics - running) for the batch norms that ran on batch statistics in this step, and counts the
+  /// batch (num_batches_tracked). Under a control nothing moves when that is stopped, and nothing is counted: see below.
+  void commit_running_statistics(const kernels::StepControl* control = nullptr);
+  /// Counts the batch for the batch norms of the last commit under a control, once the step is known to have been taken. A step that
+  /// is played back from a recording confirms again without a commit of its own.
+  void confirm_running_statistics();
 
   /// Index of the first NaN or infinite element of `flat` (weights or gradients), or -1; name_at() says whose it is.
   std::int64_t first_nonfinite(const Tensor& flat) const;
@@ -61,7 +66,7 @@ class FlatParameters {
   Tensor value_of(const Parameter& parameter) const;
 
   std::vector<std::pair<std::string, Parameter*>> parameters_;
-  std::vector<BatchNorm2d*> batch_norms_;
+  std::vector<BatchNorm2d*> batch_norms_, committed_;
   Tensor weights_, rounded_, gradients_, running_, step_statistics_;
 };
 

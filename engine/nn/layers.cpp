@@ -103,10 +103,7 @@ void BatchNorm2d::reset_statistics() {
   step_taken_ = false;
 }
 
-bool BatchNorm2d::take_step_taken() {
-  if (step_taken_) ++batches_tracked_;
-  return std::exchange(step_taken_, false);
-}
+bool BatchNorm2d::take_step_taken() { return std::exchange(step_taken_, false); }
 
 Variable BatchNorm2d::forward(const Variable& x) {
   const bool batch = training() && !frozen_;

@@ -122,7 +122,7 @@ class BatchNorm2d : public Module {
   /// For FlatParameters: mean and variance at offset and offset + stride of the flat arenas.
   void bind_statistics(const Tensor& running, const Tensor& step, std::int64_t offset, std::int64_t stride);
   void reset_statistics();
-  /// Whether a training forward has run since the last call; counts the batch.
+  /// Whether a training forward has run since the last call.
   bool take_step_taken();
 
  protected:

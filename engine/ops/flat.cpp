@@ -59,10 +59,18 @@ double sum_of_squared_differences(const Tensor& a, const Tensor& b) {
   return sum;
 }
 
-void lerp(const Tensor& destination, const Tensor& source, double weight) {
+void lerp(const Tensor& destination, const Tensor& source, double weight, const kernels::StepControl* control) {
   SEPIA_CHECK_KIND(destination.numel() == source.numel(), ErrorKind::kInternal, "[lerp] from ", source.shape(), " to ", destination.shape());
   dispatch_flat(destination, [&]<class T>(const kernels::KernelTable<T>& table) {
-    table.lerp({}, {.count = destination.numel(), .source = source.data<T>(), .destination = destination.data<T>(), .weight = weight});
+    table.lerp({}, {.count = destination.numel(), .source = source.data<T>(), .destination = destination.data<T>(), .weight = weight, .control = control});
+  });
+}
+
+void prepare_step(const Tensor& gradients, const Tensor& loss, double clip_grad, kernels::StepControl* control) {
+  SEPIA_CHECK_KIND(loss.numel() == 1 && loss.dtype() == gradients.dtype(), ErrorKind::kInternal, "[prepare_step] loss ", loss.dtype(), " ", loss.shape(),
+                   ", gradients ", gradients.dtype());
+  dispatch_flat(gradients, [&]<class T>(const kernels::KernelTable<T>& table) {
+    table.prepare_step({}, {.count = gradients.numel(), .gradients = gradients.data<T>(), .loss = loss.data<T>(), .clip_grad = clip_grad, .control = control});
   });
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "engine/tensor/tensor.h"
+#include "kernels/optimizer.h"
 
 namespace sepia::ops {
 
@@ -14,7 +15,10 @@ std::int64_t first_nonfinite(const Tensor& x);
 /// Sum of (a - b)^2, in double, element by element on the host: for figures that are wanted now and then, not in every step.
 double sum_of_squared_differences(const Tensor& a, const Tensor& b);
 
-/// destination += weight * (source - destination).
-void lerp(const Tensor& destination, const Tensor& source, double weight);
+/// destination += weight * (source - destination); nothing when `control` is there and stopped.
+void lerp(const Tensor& destination, const Tensor& source, double weight, const kernels::StepControl* control = nullptr);
+
+/// Concludes a step's gradients before the kernels that move weights: see kernels::PrepareStep. `control` lies on the device.
+void prepare_step(const Tensor& gradients, const Tensor& loss, double clip_grad, kernels::StepControl* control);
 
 }  // namespace sepia::ops

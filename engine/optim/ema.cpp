@@ -5,11 +5,11 @@
 namespace sepia::optim {
 namespace {
 
-void move_towards(const Tensor& average, const Tensor& value, double weight) {
+void move_towards(const Tensor& average, const Tensor& value, double weight, const kernels::StepControl* control) {
   if (value.numel() == 0) return;
   dispatch(value, [&]<class T>(const kernels::KernelTable<T>& table) {
     if constexpr (std::is_same_v<T, Accumulator<T>>) {
-      table.lerp({}, {.count = value.numel(), .source = value.data<T>(), .destination = average.data<T>(), .weight = weight});
+      table.lerp({}, {.count = value.numel(), .source = value.data<T>(), .destination = average.data<T>(), .weight = weight, .control = control});
     }
   });
 }
@@ -31,9 +31,9 @@ WeightAverage::WeightAverage(double decay, Tensor weights, Tensor running_statis
   SEPIA_CHECK(decay > 0 && decay < 1, "the decay of the weight average must be between 0 and 1, got ", decay);
 }
 
-void WeightAverage::update() {
-  move_towards(average_weights_, weights_, 1 - decay_);
-  move_towards(average_statistics_, running_, 1 - decay_);
+void WeightAverage::update(const kernels::StepControl* control) {
+  move_towards(average_weights_, weights_, 1 - decay_, control);
+  move_towards(average_statistics_, running_, 1 - decay_, control);
 }
 
 void WeightAverage::swap() {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "engine/tensor/tensor.h"
+#include "kernels/optimizer.h"
 
 namespace sepia::optim {
 
@@ -12,8 +13,8 @@ class WeightAverage {
  public:
   WeightAverage(double decay, Tensor weights, Tensor running_statistics);
 
-  /// After an optimiser step.
-  void update();
+  /// After an optimiser step; nothing moves when the step's control is there and stopped.
+  void update(const kernels::StepControl* control = nullptr);
   /// Exchanges the averages with the model's own values: before and after evaluating or saving the average.
   void swap();
 

@@ -37,8 +37,11 @@ Optimizer::Optimizer(const OptimizerOptions& options, Tensor weights, Tensor gra
   if (!sgd) second_moment_ = Tensor::zeros(weights_.shape(), weights_.dtype(), weights_.device());
 }
 
-void Optimizer::step(double lr, double gradient_scale) {
-  ++steps_;
+void Optimizer::step(double lr, double gradient_scale) { launch(lr, gradient_scale, ++steps_, nullptr); }
+
+void Optimizer::step(const kernels::StepControl* control) { launch(1, 1, 0, control); }
+
+void Optimizer::launch(double lr, double gradient_scale, std::int64_t step, const kernels::StepControl* control) {
   dispatch(rounded_.defined() ? rounded_ : weights_, [&]<class T>(const kernels::KernelTable<T>& table) {
     using A = Accumulator<T>;
     for (const ParameterGroup& group : groups_) {
@@ -47,12 +50,12 @@ void Optimizer::step(double lr, double gradient_scale) {
       if (options_.algorithm == Algorithm::kSgd) {
         table.sgd_step({}, {.count = group.count, .weight = at(weights_), .gradient = at(gradients_), .momentum_buffer = at(first_moment_),
                             .lr = lr * group.lr_scale, .momentum = options_.momentum, .weight_decay = options_.weight_decay,
-                            .nesterov = options_.nesterov, .first_step = steps_ == 1, .gradient_scale = gradient_scale, .shadow = rounded});
+                            .nesterov = options_.nesterov, .first_step = step == 1, .gradient_scale = gradient_scale, .shadow = rounded, .control = control});
       } else {
         table.adam_step({}, {.count = group.count, .weight = at(weights_), .gradient = at(gradients_), .m = at(first_moment_), .v = at(second_moment_),
                              .lr = lr * group.lr_scale, .beta1 = options_.beta1, .beta2 = options_.beta2, .eps = options_.eps,
-                             .weight_decay = options_.weight_decay, .decoupled = options_.algorithm == Algorithm::kAdamW, .step = steps_,
-                             .gradient_scale = gradient_scale, .shadow = rounded});
+                             .weight_decay = options_.weight_decay, .decoupled = options_.algorithm == Algorithm::kAdamW, .step = step,
+                             .gradient_scale = gradient_scale, .shadow = rounded, .control = control});
       }
     }
   });

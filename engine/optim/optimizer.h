@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/tensor/tensor.h"
+#include "kernels/optimizer.h"
 
 namespace sepia::optim {
 
@@ -40,6 +41,9 @@ class Optimizer {
 
   /// One update of every group with learning rate lr * lr_scale and gradients times gradient_scale (1, or the clipping factor).
   void step(double lr, double gradient_scale = 1);
+  /// The same with learning rate, clipping factor and step count read on the device, nothing at all when the control is stopped.
+  /// Whoever reads the control back calls set_steps_taken().
+  void step(const kernels::StepControl* control);
 
   const OptimizerOptions& options() const { return options_; }
   std::int64_t steps_taken() const { return steps_; }
@@ -48,6 +52,8 @@ class Optimizer {
   std::vector<std::pair<std::string, Tensor>> state() const;
 
  private:
+  void launch(double lr, double gradient_scale, std::int64_t step, const kernels::StepControl* control);
+
   OptimizerOptions options_;
   Tensor weights_, gradients_, rounded_, first_moment_, second_moment_;
   std::vector<ParameterGroup> groups_;

@@ -1,6 +1,9 @@
 #include "engine/train/stepper.h"
 
 #include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <string_view>
 
 #include "engine/ops/cross_entropy.h"
 #include "engine/ops/flat.h"
@@ -23,10 +26,13 @@ const Tensor& with_gradients(nn::Module& model) {
 
 std::string step_kind(const char* mode, const Batch& batch) { return str(mode, " ", batch.n, "x", batch.height, "x", batch.width); }
 
+std::vector<std::int32_t> labels_of(const Batch& batch) { return {batch.labels.begin(), batch.labels.begin() + batch.n}; }
+
 Tensor label_tensor(const nn::Module& model, const Batch& batch) {
-  const std::vector<std::int32_t> labels(batch.labels.begin(), batch.labels.begin() + batch.n);
-  return Tensor::from_host<std::int32_t>(labels, {batch.n}, model.device());
+  return Tensor::from_host<std::int32_t>(labels_of(batch), {batch.n}, model.device());
 }
+
+void upload_pixels(const Tensor& pixels, const Batch& batch) { pixels.copy_from_host(std::as_bytes(std::span(batch.pixels).first(pixels.bytes()))); }
 
 // The two logits of every row; a network with another number of classes cannot be a detector of fakes.
 std::vector<Logits2> rows_of(const Tensor& logits) {
@@ -37,11 +43,23 @@ std::vector<Logits2> rows_of(const Tensor& logits) {
   return rows;
 }
 
+int correct_of(const Tensor& logits, const Batch& batch) {
+  const std::vector<Logits2> rows = rows_of(logits);
+  int correct = 0;
+  for (std::size_t i = 0; i < rows.size(); ++i) correct += is_fake(rows[i]) == (batch.labels[i] == kFake);
+  return correct;
+}
+
+bool recording_forbidden() {
+  const char* setting = std::getenv("SEPIA_CUDA_GRAPH");
+  return setting && std::string_view(setting) == "off";
+}
+
 }  // namespace
 
 Tensor network_input(const nn::Module& model, const Batch& batch, const ops::Normalisation& normalisation) {
   const Tensor pixels = Tensor::empty({batch.n, batch.height, batch.width, 3}, DType::kU8, model.device());
-  pixels.copy_from_host(std::as_bytes(std::span(batch.pixels).first(pixels.bytes())));
+  upload_pixels(pixels, batch);
   return ops::images_to_input(pixels, normalisation, model.dtype());
 }
 
@@ -51,29 +69,157 @@ std::string pictures_of(const Batch& batch, const std::function<std::string(std:
   return names + (batch.n > 3 ? str(" and ", batch.n - 3, " more") : std::string());
 }
 
+struct Stepper::Shaped {
+  Shaped(const nn::Module& model, const Batch& batch)
+      : kind(step_kind("step", batch)),
+        pixels(Tensor::empty({batch.n, batch.height, batch.width, 3}, DType::kU8, model.device())),
+        labels(Tensor::empty({batch.n}, DType::kI32, model.device())),
+        logits(Tensor::empty({batch.n, 2}, model.dtype(), model.device())),
+        graph_calls(backend_of(model.device()).graph) {}
+  ~Shaped() { forget_recording(); }
+  Shaped(const Shaped&) = delete;
+  Shaped& operator=(const Shaped&) = delete;
+
+  void forget_recording() {
+    if (recording) graph_calls->release(std::exchange(recording, nullptr));
+  }
+
+  std::string kind;
+  Tensor pixels, labels, logits;
+  const kernels::GraphCalls* graph_calls;
+  void* recording = nullptr;
+  std::int64_t slab_generation = 0;  // of the arena that the recording's addresses lie in
+  int runs = 0;                      // since the arena's plan was last found to hold
+};
+
 Stepper::Stepper(nn::Module& model, const StepOptions& options)
     : model_(model), options_(options), optimizer_(options.optimizer, model.flat().weights(), with_gradients(model), groups_of(model.flat()),
                  model.flat().rounded_weights()) {
   if (options.ema_decay > 0) average_.emplace(options.ema_decay, model.flat().weights(), model.flat().running_statistics());
+  const DType accumulator = accumulator_dtype(model.dtype());
   if (!options.class_weights.empty()) {
-    class_weights_ = tensor_from_doubles(options.class_weights, {static_cast<std::int64_t>(options.class_weights.size())},
-                                         accumulator_dtype(model.dtype()), model.device());
+    class_weights_ = tensor_from_doubles(options.class_weights, {static_cast<std::int64_t>(options.class_weights.size())}, accumulator, model.device());
   }
+  const double one = 1;
+  one_ = tensor_from_doubles(std::span(&one, 1), {}, accumulator, model.device());
+  loss_ = Tensor::zeros({}, accumulator, model.device());
+  control_ = Tensor::zeros({sizeof(kernels::StepControl)}, DType::kU8, model.device());
+  if (recording_forbidden()) options_.record = false;
+}
+
+Stepper::~Stepper() = default;
+
+Stepper::Shaped& Stepper::shaped(const Batch& batch) {
+  std::unique_ptr<Shaped>& found = shaped_[step_kind("step", batch)];
+  if (!found) found = std::make_unique<Shaped>(model_, batch);
+  return *found;
+}
+
+BatchFigures Stepper::step(const Batch& batch, double lr) {
+  Shaped& tensors = shaped(batch);
+  upload_pixels(tensors.pixels, batch);
+  const std::vector<std::int32_t> labels = labels_of(batch);
+  tensors.labels.copy_from_host(std::as_bytes(std::span(labels)));
+  write_control(lr);
+  if (!run_recorded(tensors)) {
+    forward_backward_update(tensors);
+    ++tensors.runs;
+  }
+  conclude();
+  return {.loss = loss_.item(), .correct = correct_of(tensors.logits, batch)};
+}
+
+// Everything between the batch's bytes and the moved weights, without a look back at the host.
+void Stepper::forward_backward_update(Shaped& tensors) {
+  const StepScope scope(model_.device(), tensors.kind);
+  const Variable logits = ops::materialise(model_(Variable(ops::images_to_input(tensors.pixels, options_.normalisation, model_.dtype()))));
+  SEPIA_CHECK(logits.shape() == tensors.logits.shape(), "a detector has 2 outputs (real, fake); this network gives ", logits.shape());
+  const Variable loss = ops::cross_entropy(logits, tensors.labels, {.class_weights = class_weights_, .smoothing = options_.smoothing});
+  tensors.logits.copy_from(logits.value());
+  loss_.copy_from(loss.value());
+  backward(loss, one_);
+  enqueue_update();
+}
+
+// Plays the step back, recording it first when it has run often enough that its memory is planned. False: run it as it is.
+bool Stepper::run_recorded(Shaped& tensors) {
+  constexpr int kRunsBefore = 2;  // the first run is what the arena plans from, the second is the first that the plan serves
+  if (!options_.record || !tensors.graph_calls) return false;
+  const ArenaStatistics& arena = arena_of(model_.device())->statistics();
+  if (tensors.recording && tensors.slab_generation != arena.slab_generation) {
+    tensors.forget_recording();
+    tensors.runs = 0;
+  }
+  if (!tensors.recording) {
+    if (tensors.runs < kRunsBefore) return false;
+    const std::int64_t allocations = arena.source_allocations;
+    tensors.graph_calls->begin_capture({});
+    try {
+      forward_backward_update(tensors);
+    } catch (...) {
+      tensors.graph_calls->abandon_capture({});
+      throw;
+    }
+    tensors.recording = tensors.graph_calls->end_capture({});
+    tensors.slab_generation = arena.slab_generation;
+    if (arena.source_allocations != allocations) {  // it departed from the plan: its addresses would not hold
+      tensors.forget_recording();
+      tensors.runs = 0;
+      return false;
+    }
+  }
+  tensors.graph_calls->launch({}, tensors.recording);
+  ++played_back_;
+  return true;
+}
+
+void Stepper::write_control(double lr) {
+  const kernels::StepControl control{.lr = lr, .gradient_scale = 1, .step = optimizer_.steps_taken(), .nonfinite = -1, .loss = 0, .norm = 0};
+  control_.copy_from_host(std::as_bytes(std::span(&control, 1)));
+}
+
+void Stepper::enqueue_update() {
+  nn::FlatParameters& flat = model_.flat();
+  auto* control = static_cast<kernels::StepControl*>(control_.raw());
+  flat.complete_gradients();
+  ops::prepare_step(flat.gradients(), loss_, options_.clip_grad, control);
+  optimizer_.step(control);
+  flat.commit_running_statistics(control);
+  if (average_) average_->update(control);
+  flat.clear_gradients();
+}
+
+// What the device decided about the step; waits for it.
+void Stepper::conclude() {
+  kernels::StepControl control;
+  control_.copy_to_host(std::as_writable_bytes(std::span(&control, 1)));
+  nn::FlatParameters& flat = model_.flat();
+  if (control.nonfinite < 0) {
+    optimizer_.set_steps_taken(control.step);
+    flat.confirm_running_statistics();
+    return;
+  }
+  flat.clear_gradients();
+  if (!std::isfinite(control.loss)) {
+    const std::int64_t bad = flat.first_nonfinite(flat.weights());
+    fail(ErrorKind::kNumeric, "the loss is ", control.loss, bad >= 0 ? str(" because ", flat.name_at(bad), " holds NaN or Inf") : std::string());
+  }
+  fail(ErrorKind::kNumeric, "the gradient of ", flat.name_at(control.nonfinite), " holds NaN or Inf");
 }
 
 BatchFigures Stepper::accumulate(const Batch& batch, double weight) {
   const StepScope scope(model_.device(), step_kind("train", batch));
   const Variable logits = ops::materialise(model_(Variable(network_input(model_, batch, options_.normalisation))));
   const Variable loss = ops::cross_entropy(logits, label_tensor(model_, batch), {.class_weights = class_weights_, .smoothing = options_.smoothing});
-  BatchFigures figures{.loss = loss.value().item(), .correct = 0};
+  loss_.copy_from(loss.value());
+  BatchFigures figures{.loss = loss_.item(), .correct = 0};
   if (!std::isfinite(figures.loss)) {
     nn::FlatParameters& flat = model_.flat();
     flat.clear_gradients();
     const std::int64_t bad = flat.first_nonfinite(flat.weights());
     fail(ErrorKind::kNumeric, "the loss is ", figures.loss, bad >= 0 ? str(" because ", flat.name_at(bad), " holds NaN or Inf") : std::string());
   }
-  const std::vector<Logits2> rows = rows_of(logits.value());
-  for (std::size_t i = 0; i < rows.size(); ++i) figures.correct += is_fake(rows[i]) == (batch.labels[i] == kFake);
+  figures.correct = correct_of(logits.value(), batch);
   backward(loss, tensor_from_doubles(std::span(&weight, 1), {}, loss.dtype(), loss.device()));
   return figures;
 }
@@ -81,17 +227,10 @@ BatchFigures Stepper::accumulate(const Batch& batch, double weight) {
 std::vector<UpdateFigures> Stepper::commit(double lr, bool watch) {
   const StepScope scope(model_.device(), watch ? "update, watched" : "update");
   nn::FlatParameters& flat = model_.flat();
-  flat.complete_gradients();
-  const std::int64_t bad = flat.first_nonfinite(flat.gradients());
-  if (bad >= 0) {
-    flat.clear_gradients();
-    fail(ErrorKind::kNumeric, "the gradient of ", flat.name_at(bad), " holds NaN or Inf");
-  }
-  const double scale = options_.clip_grad > 0 ? optim::clip_factor(flat.norm(flat.gradients(), 0, flat.size()), options_.clip_grad) : 1.0;
   const Tensor before = watch ? flat.weights().clone() : Tensor();
-  optimizer_.step(lr, scale);
-  flat.commit_running_statistics();
-  if (average_) average_->update();
+  write_control(lr);
+  enqueue_update();
+  conclude();
 
   std::vector<UpdateFigures> figures;
   if (watch) {
@@ -102,7 +241,6 @@ std::vector<UpdateFigures> Stepper::commit(double lr, bool watch) {
                          .update_norm = std::sqrt(ops::sum_of_squared_differences(old, now))});
     }
   }
-  flat.clear_gradients();
   return figures;
 }
 

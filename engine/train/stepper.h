@@ -2,6 +2,8 @@
 #pragma once
 
 #include <functional>
+#include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -25,6 +27,7 @@ struct StepOptions {
   double smoothing = 0;
   double clip_grad = 0;
   double ema_decay = 0;
+  bool record = true;  ///< where the device can, whole steps are recorded and played back (SEPIA_CUDA_GRAPH=off forbids it)
 };
 
 struct BatchFigures {
@@ -45,10 +48,18 @@ std::string pictures_of(const Batch& batch, const std::function<std::string(std:
 Tensor network_input(const nn::Module& model, const Batch& batch, const ops::Normalisation& normalisation);
 
 /// Runs a placed model's steps. A step commits at once: gradients are first found finite, then weights, moments, running
-/// statistics and the weight average all move.
+/// statistics and the weight average all move. The device decides that by itself (kernels::StepControl), so that no step waits for
+/// the host in its middle; the host reads the verdict when it reads the loss.
 class Stepper {
  public:
   Stepper(nn::Module& model, const StepOptions& options);
+  ~Stepper();
+  Stepper(const Stepper&) = delete;
+  Stepper& operator=(const Stepper&) = delete;
+
+  /// Forward, backward and update with one batch. Throws kNumeric as accumulate() and commit() do, with everything as it was before.
+  /// On a device that records (a CUDA graph), the third step of a batch shape is recorded, and from then on one call plays it back.
+  BatchFigures step(const Batch& batch, double lr);
 
   /// Forward and backward of one batch; its gradient counts `weight` (1, or its share when several batches make one step).
   /// Throws kNumeric, naming the first parameter that is not finite (if one is), when the loss is NaN or infinite: nothing has been
@@ -63,13 +74,27 @@ class Stepper {
   std::optional<optim::WeightAverage>& average() { return average_; }
   /// Exchanges the model's weights with their moving average, when there is one: before and after evaluating or saving the average.
   void exchange_with_average();
+  /// Steps that were played back from a recording so far.
+  std::int64_t steps_played_back() const { return played_back_; }
 
  private:
+  struct Shaped;  // the tensors and the recording of one batch shape
+
+  Shaped& shaped(const Batch& batch);
+  void forward_backward_update(Shaped& tensors);
+  bool run_recorded(Shaped& tensors);
+  void write_control(double lr);
+  void enqueue_update();
+  void conclude();
+
   nn::Module& model_;
   StepOptions options_;
   optim::Optimizer optimizer_;
   std::optional<optim::WeightAverage> average_;
   Tensor class_weights_;
+  Tensor one_, loss_, control_;  // the seed of backward; the loss of the step under way; a kernels::StepControl on the device
+  std::map<std::string, std::unique_ptr<Shaped>> shaped_;
+  std::int64_t played_back_ = 0;
 };
 
 /// Logits {real, fake} of every sample of a data set (or of `samples`), in their order. The model is put into evaluation mode and

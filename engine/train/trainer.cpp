@@ -179,15 +179,17 @@ class Trainer::Run {
     const std::size_t count = std::min<std::size_t>(static_cast<std::size_t>(t_.config_.accumulate), total_batches_ - first);
     const auto batch_size = static_cast<std::size_t>(t_.config_.batch_size);
     const std::size_t samples = std::min((first + count) * batch_size, train_.usable.size()) - first * batch_size;
+    last_lr_ = learning_rate(static_cast<std::int64_t>(first));
+    const bool last_of_epoch = first + count >= total_batches_, whole = count == 1 && !last_of_epoch;
     for (std::size_t i = 0; i < count; ++i) {
       SEPIA_CHECK_KIND(loader.next(batch_), ErrorKind::kInternal, "[trainer] the loader ended early");
-      const BatchFigures figures = stepper_.accumulate(batch_, static_cast<double>(batch_.n) / static_cast<double>(samples));
+      const BatchFigures figures =
+          whole ? stepper_.step(batch_, last_lr_) : stepper_.accumulate(batch_, static_cast<double>(batch_.n) / static_cast<double>(samples));
       state_.loss_sum += figures.loss * batch_.n;
       state_.correct += figures.correct;
       state_.samples += batch_.n;
     }
-    last_lr_ = learning_rate(static_cast<std::int64_t>(first));
-    updates_ = stepper_.commit(last_lr_, first + count >= total_batches_);
+    if (!whole) updates_ = stepper_.commit(last_lr_, last_of_epoch);
     state_.batches_done += static_cast<std::int64_t>(count);
   }
 
