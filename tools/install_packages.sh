@@ -8,6 +8,7 @@ packages=(
   libhwy-dev libdnnl-dev                                   # kernels: portable SIMD, matrix products
   libjpeg-dev libpng-dev libwebp-dev libstb-dev libexif-dev  # pictures in
   libcairo2-dev fonts-dejavu-core                          # plots out
+  libboost-context-dev                                     # fibers of the CUDA emulator
   nlohmann-json3-dev libfmt-dev libcli11-dev libssl-dev    # files and the command line
   libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev  # tests and microbenchmarks
 )
