@@ -10,8 +10,10 @@
 // Cost: 2 rows in out FLOP each; x, y and weight once from memory (backward input with a ReLU reads x as well). The pointwise layers of the
 // networks have 32 to 728 channels: 20 to 360 FLOP per byte in bf16, so bandwidth bounds edgenet's, tensor cores xception's.
 // act(x) is computed on the way from global to shared memory; what needs no arithmetic is copied asynchronously.
+// Products without bias, prologue and mask (xception's pointwise layers) go to cuBLASLt where it agrees and is faster: library_product.h.
 #include "kernels/cuda/detail/gemm_launch.cuh"
 #include "kernels/cuda/kernels.h"
+#include "kernels/cuda/library_product.h"
 
 namespace sepia::kernels::cuda {
 namespace {
@@ -38,7 +40,9 @@ void linear_forward(const LaunchContext& context, const LinearForward<T>& a) {
   auto problem = gemm_problem<T>(matrix(a.x, s.rows, s.in_features), matrix(a.weight, s.out_features, s.in_features), s.in_features,
                                  gemm_output<T>(a.y, s.rows, s.out_features, a.bias, Accumulate::kWrite));
   problem.prologue_a = a.prologue;
-  gemm_forward(context, problem, fits_vectors<T>(s.in_features, a.x, a.weight, a.prologue.scale, a.prologue.shift));
+  const auto ours = [&] { gemm_forward(context, problem, fits_vectors<T>(s.in_features, a.x, a.weight, a.prologue.scale, a.prologue.shift)); };
+  if (a.bias || !a.prologue.identity()) return ours();
+  compute_product(context, Product<T, T>{s.rows, s.out_features, s.in_features, a.x, false, a.weight, false, a.y, Accumulate::kWrite}, ours);
 }
 
 template <class T>
@@ -48,7 +52,9 @@ void linear_backward_input(const LaunchContext& context, const LinearBackwardInp
   const auto problem =
       gemm_problem<T>(matrix(a.grad_y, s.rows, s.out_features), matrix(a.weight, s.out_features, s.in_features), s.out_features,
                       gemm_output<T>(a.grad_x, s.rows, s.in_features, nullptr, a.accumulate, a.prologue.relu ? a.x : nullptr, a.prologue));
-  gemm_backward_input(context, problem, fits_vectors<T>(s.out_features, a.grad_y) && fits_vectors<T>(s.in_features, a.weight));
+  const auto ours = [&] { gemm_backward_input(context, problem, fits_vectors<T>(s.out_features, a.grad_y) && fits_vectors<T>(s.in_features, a.weight)); };
+  if (a.prologue.relu) return ours();
+  compute_product(context, Product<T, T>{s.rows, s.in_features, s.out_features, a.grad_y, false, a.weight, true, a.grad_x, a.accumulate}, ours);
 }
 
 template <class T>
@@ -58,9 +64,12 @@ void linear_backward_weight(const LaunchContext& context, const LinearBackwardWe
   auto problem = gemm_problem<T>(matrix(a.grad_y, s.rows, s.out_features), matrix(a.x, s.rows, s.in_features), s.rows,
                                  gemm_output<T>(a.grad_weight, s.out_features, s.in_features, nullptr, a.accumulate));
   problem.prologue_b = a.prologue;
-  gemm_backward_weight(
-      context, problem, a.grad_bias,
-      fits_vectors<T>(s.out_features, a.grad_y) && fits_vectors<T>(s.in_features, a.x, a.prologue.scale, a.prologue.shift));
+  const auto ours = [&] {
+    gemm_backward_weight(context, problem, a.grad_bias,
+                         fits_vectors<T>(s.out_features, a.grad_y) && fits_vectors<T>(s.in_features, a.x, a.prologue.scale, a.prologue.shift));
+  };
+  if (a.grad_bias || !a.prologue.identity()) return ours();
+  compute_product(context, Product<T, float>{s.out_features, s.in_features, s.rows, a.grad_y, true, a.x, true, a.grad_weight, a.accumulate}, ours);
 }
 
 SEPIA_INSTANTIATE(linear_forward, LinearForward)
