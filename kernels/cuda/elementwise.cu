@@ -6,10 +6,9 @@
 //   add_forward           3 s            accumulate_into       2 s, s more to add
 //   images_to_input       1 + s
 //
-// Mapping: thread i takes the i-th group of N neighbouring elements. Channels are the fastest axis and N divides their number, so a
-// group lies in one row and its channels follow from its index.
-#include "kernels/cuda/detail/launch.cuh"
-#include "kernels/cuda/detail/vector.cuh"
+// Mapping: a thread takes kRowsPerThread groups of N neighbouring elements, two or four at a time: all their loads first, then the
+// arithmetic and the stores. Which groups, and how the numbers of a pending affine reach it: detail/row_tiles.cuh.
+#include "kernels/cuda/detail/row_tiles.cuh"
 #include "kernels/cuda/kernels.h"
 
 namespace sepia::kernels::cuda {
@@ -17,89 +16,165 @@ namespace {
 
 using namespace detail;
 
-constexpr int kThreads = 256;
-
-/// Blocks for one thread per group of N elements.
-template <int N>
-dim3 grid_for(std::int64_t count) {
-  return dim3(grid_extent(ceil_div(count, static_cast<std::int64_t>(N) * kThreads)));
-}
-
-/// First element of this thread's group.
-template <int N>
-__device__ __forceinline__ std::int64_t first_element() {
-  return (static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x) * N;
-}
-
-/// act(x) of N neighbouring channels that start at c.
-template <int N, class T>
-__device__ __forceinline__ Floats<N> activated(const T* x, const Prologue<T>& prologue, std::int64_t c) {
-  Floats<N> values = load_vector<N>(x);
+template <class Walk, class T>
+__global__ void __launch_bounds__(kWalkThreads) affine_relu_forward_kernel(AffineReluForward<T> a, Walk walk) {
+  constexpr int N = Walk::N, kInFlight = groups_in_flight(1);
+  __shared__ typename Walk::Shared shared;
+  const GroupPrologue<N> prologue = walk.prologue(a.prologue, shared);
+  const auto place = walk.place();
 #pragma unroll
-  for (int i = 0; i < N; ++i) values[i] = channel_prologue(prologue, c + i).value(values[i]);
-  return values;
-}
-
-template <int N, class T>
-__global__ void __launch_bounds__(kThreads) affine_relu_forward_kernel(AffineReluForward<T> a) {
-  const std::int64_t i = first_element<N>();
-  if (i >= a.rows * a.channels) return;
-  store_vector<N>(a.y + i, activated<N>(a.x + i, a.prologue, i % a.channels));
-}
-
-template <int N, class T>
-__global__ void __launch_bounds__(kThreads) affine_relu_backward_kernel(AffineReluBackward<T> a) {
-  const std::int64_t i = first_element<N>();
-  if (i >= a.rows * a.channels) return;
-  Floats<N> gradient = load_vector<N>(a.grad_y + i);
-  if (a.prologue.relu) {
-    const Floats<N> x = load_vector<N>(a.x + i);
-    const std::int64_t c = i % a.channels;
+  for (int pass = 0; pass < kRowsPerThread; pass += kInFlight) {
+    Floats<N> x[kInFlight];
 #pragma unroll
-    for (int k = 0; k < N; ++k) gradient[k] = channel_prologue(a.prologue, c + k).passes(x[k]) ? gradient[k] : 0.0f;
+    for (int k = 0; k < kInFlight; ++k) {
+      if (place.has(pass + k)) x[k] = walk.load(a.x, place.element(pass + k));
+    }
+#pragma unroll
+    for (int k = 0; k < kInFlight; ++k) {
+      if (place.has(pass + k)) walk.store(a.y, place.element(pass + k), prologue.value(x[k]));
+    }
   }
-  put_vector<N>(a.grad_x + i, gradient, a.accumulate);
 }
 
-template <int N, class T>
-__global__ void __launch_bounds__(kThreads) add_forward_kernel(AddForward<T> a) {
-  const std::int64_t i = first_element<N>();
-  if (i >= a.rows * a.channels) return;
-  const std::int64_t c = i % a.channels;
-  Floats<N> sum = activated<N>(a.a + i, a.prologue_a, c);
-  const Floats<N> b = activated<N>(a.b + i, a.prologue_b, c);
+template <bool kAdd, class Walk, class T>
+__global__ void __launch_bounds__(kWalkThreads) affine_relu_backward_kernel(AffineReluBackward<T> a, Walk walk) {
+  constexpr int N = Walk::N, kInFlight = groups_in_flight(kAdd ? 3 : 2);
+  __shared__ typename Walk::Shared shared;
+  const GroupPrologue<N> prologue = walk.prologue(a.prologue, shared);
+  const auto place = walk.place();
 #pragma unroll
-  for (int k = 0; k < N; ++k) sum[k] += b[k];
-  store_vector<N>(a.y + i, sum);
+  for (int pass = 0; pass < kRowsPerThread; pass += kInFlight) {
+    Floats<N> gradient[kInFlight], x[kInFlight], before[kInFlight];
+#pragma unroll
+    for (int k = 0; k < kInFlight; ++k) {
+      if (!place.has(pass + k)) continue;
+      gradient[k] = walk.load(a.grad_y, place.element(pass + k));
+      x[k] = walk.load(a.x, place.element(pass + k));
+      if constexpr (kAdd) before[k] = walk.load(a.grad_x, place.element(pass + k));
+    }
+#pragma unroll
+    for (int k = 0; k < kInFlight; ++k) {
+      if (!place.has(pass + k)) continue;
+#pragma unroll
+      for (int i = 0; i < N; ++i) {
+        const float passed = prologue.channel(i).passes(x[k][i]) ? gradient[k][i] : 0.0f;
+        gradient[k][i] = kAdd ? before[k][i] + passed : passed;
+      }
+      walk.store(a.grad_x, place.element(pass + k), gradient[k]);
+    }
+  }
 }
 
-template <int N, class T>
-__global__ void __launch_bounds__(kThreads) accumulate_into_kernel(AccumulateInto<T> a) {
-  const std::int64_t i = first_element<N>();
-  if (i >= a.count) return;
-  put_vector<N>(a.destination + i, load_vector<N>(a.source + i), a.accumulate);
+template <class Walk, class T>
+__global__ void __launch_bounds__(kWalkThreads) add_forward_kernel(AddForward<T> a, Walk walk) {
+  constexpr int N = Walk::N, kInFlight = groups_in_flight(2);
+  __shared__ typename Walk::Shared shared_a, shared_b;
+  const GroupPrologue<N> prologue_a = walk.prologue(a.prologue_a, shared_a);
+  const GroupPrologue<N> prologue_b = walk.prologue(a.prologue_b, shared_b);
+  const auto place = walk.place();
+#pragma unroll
+  for (int pass = 0; pass < kRowsPerThread; pass += kInFlight) {
+    Floats<N> x[kInFlight], other[kInFlight];
+#pragma unroll
+    for (int k = 0; k < kInFlight; ++k) {
+      if (!place.has(pass + k)) continue;
+      x[k] = walk.load(a.a, place.element(pass + k));
+      other[k] = walk.load(a.b, place.element(pass + k));
+    }
+#pragma unroll
+    for (int k = 0; k < kInFlight; ++k) {
+      if (!place.has(pass + k)) continue;
+      Floats<N> sum = prologue_a.value(x[k]);
+      const Floats<N> added = prologue_b.value(other[k]);
+#pragma unroll
+      for (int i = 0; i < N; ++i) sum[i] += added[i];
+      walk.store(a.y, place.element(pass + k), sum);
+    }
+  }
+}
+
+template <bool kAdd, int N, class T>
+__global__ void __launch_bounds__(kWalkThreads) accumulate_into_kernel(const T* source, T* destination, FlatWalk<N> walk) {
+  constexpr int kInFlight = groups_in_flight(kAdd ? 2 : 1);
+  const auto place = walk.place();
+#pragma unroll
+  for (int pass = 0; pass < kRowsPerThread; pass += kInFlight) {
+    Floats<N> values[kInFlight], before[kInFlight];
+#pragma unroll
+    for (int k = 0; k < kInFlight; ++k) {
+      if (!place.has(pass + k)) continue;
+      values[k] = walk.load(source, place.element(pass + k));
+      if constexpr (kAdd) before[k] = walk.load(destination, place.element(pass + k));
+    }
+#pragma unroll
+    for (int k = 0; k < kInFlight; ++k) {
+      if (!place.has(pass + k)) continue;
+      if constexpr (kAdd) {
+#pragma unroll
+        for (int i = 0; i < N; ++i) values[k][i] += before[k][i];
+      }
+      walk.store(destination, place.element(pass + k), values[k]);
+    }
+  }
 }
 
 /// One channel: y = scale * byte + shift, computed on the host in double.
 struct PixelMap {
   float scale[3], shift[3];
+
+  /// The map for neighbouring elements of which the first has channel c: [k] then is that of the k-th, modulo 3.
+  __device__ __forceinline__ PixelMap rotated(int c) const {
+    PixelMap map;
+#pragma unroll
+    for (int k = 0; k < 3; ++k) {
+      map.scale[k] = c == 0 ? scale[k] : c == 1 ? scale[(k + 1) % 3] : scale[(k + 2) % 3];
+      map.shift[k] = c == 0 ? shift[k] : c == 1 ? shift[(k + 1) % 3] : shift[(k + 2) % 3];
+    }
+    return map;
+  }
 };
 
-template <class T>
-__global__ void __launch_bounds__(kThreads) images_to_input_kernel(const std::uint8_t* __restrict__ pixels, PixelMap map, T* __restrict__ y, std::int64_t count) {
-  // Four bytes in, four elements out: 3 channels and 4 elements meet every 12, so the channel follows from the index.
-  const std::int64_t i = first_element<4>();
-  if (i >= count) return;
-  const int c = static_cast<int>(i % 3);
-  if (i + 4 <= count) {
-    const uchar4 bytes = *reinterpret_cast<const uchar4*>(pixels + i);
-    const float values[4] = {static_cast<float>(bytes.x), static_cast<float>(bytes.y), static_cast<float>(bytes.z), static_cast<float>(bytes.w)};
-    Floats<4> result;
+/// N bytes in one load.
+template <int N>
+struct alignas(N) Bytes {
+  std::uint8_t v[N];
+
+  __device__ __forceinline__ static Bytes load(const std::uint8_t* source) {
+    if constexpr (N == 1) return {*source};
+    const Word<N> word = *reinterpret_cast<const Word<N>*>(source);
+    Bytes bytes;
+    __builtin_memcpy(&bytes, &word, N);
+    return bytes;
+  }
+};
+
+constexpr int kImageGroups = 4;  // groups per thread, all in flight at once
+
+template <int N, class T>
+__global__ void __launch_bounds__(kWalkThreads) images_to_input_kernel(const std::uint8_t* __restrict__ pixels, PixelMap map, T* __restrict__ y, std::int64_t count) {
+  constexpr int kStep = kWalkThreads * N;  // N: as many bytes as one 16-byte store has elements, or 1
+  const std::int64_t first = static_cast<std::int64_t>(blockIdx.x) * kStep * kImageGroups + threadIdx.x * N;
+  Bytes<N> bytes[kImageGroups];
 #pragma unroll
-    for (int k = 0; k < 4; ++k) result[k] = apply_affine(map.scale[(c + k) % 3], values[k], map.shift[(c + k) % 3]);
-    store_vector<4>(y + i, result);
-  } else {
-    for (int k = 0; i + k < count; ++k) y[i + k] = from_float<T>(apply_affine(map.scale[(c + k) % 3], static_cast<float>(pixels[i + k]), map.shift[(c + k) % 3]));
+  for (int k = 0; k < kImageGroups; ++k) {
+    if (first + k * kStep + N <= count) bytes[k] = Bytes<N>::load(pixels + first + k * kStep);
+  }
+  int c = static_cast<int>(first % 3);
+#pragma unroll
+  for (int k = 0; k < kImageGroups; ++k, c = (c + kStep) % 3) {
+    const std::int64_t i = first + k * kStep;
+    const PixelMap own = map.rotated(c);
+    if (i + N <= count) {
+      Floats<N> values;
+#pragma unroll
+      for (int j = 0; j < N; ++j) values[j] = apply_affine(own.scale[j % 3], static_cast<float>(bytes[k].v[j]), own.shift[j % 3]);
+      store_vector<N>(y + i, values);
+    } else {
+#pragma unroll
+      for (int j = 0; j < N; ++j) {
+        if (i + j < count) y[i + j] = from_float<T>(apply_affine(own.scale[j % 3], static_cast<float>(pixels[i + j]), own.shift[j % 3]));
+      }
+    }
   }
 }
 
@@ -107,36 +182,37 @@ __global__ void __launch_bounds__(kThreads) images_to_input_kernel(const std::ui
 
 template <class T>
 void affine_relu_forward(const LaunchContext& context, const AffineReluForward<T>& a) {
-  const std::int64_t count = a.rows * a.channels;
-  if (count == 0) return;
-  with_vector_width<T>(a.channels, [&](auto n) {
-    launch(affine_relu_forward_kernel<n(), T>, grid_for<n()>(count), kThreads, 0, stream_of(context), a);
+  if (a.rows * a.channels == 0) return;
+  with_walk<T>(a.rows, a.channels, a.prologue.scale != nullptr, [&]<class Walk>(const Walk& walk) {
+    launch(affine_relu_forward_kernel<Walk, T>, walk.grid(), kWalkThreads, 0, stream_of(context), a, walk);
   }, a.x, a.y);
 }
 
 template <class T>
 void affine_relu_backward(const LaunchContext& context, const AffineReluBackward<T>& a) {
-  const std::int64_t count = a.rows * a.channels;
-  if (count == 0) return;
-  with_vector_width<T>(a.channels, [&](auto n) {
-    launch(affine_relu_backward_kernel<n(), T>, grid_for<n()>(count), kThreads, 0, stream_of(context), a);
+  if (a.rows * a.channels == 0) return;
+  if (!a.prologue.relu) return accumulate_into(context, AccumulateInto<T>{a.rows * a.channels, a.grad_y, a.grad_x, a.accumulate});
+  with_walk<T>(a.rows, a.channels, a.prologue.scale != nullptr, [&]<class Walk>(const Walk& walk) {
+    const auto kernel = a.accumulate == Accumulate::kAdd ? affine_relu_backward_kernel<true, Walk, T> : affine_relu_backward_kernel<false, Walk, T>;
+    launch(kernel, walk.grid(), kWalkThreads, 0, stream_of(context), a, walk);
   }, a.x, a.grad_y, a.grad_x);
 }
 
 template <class T>
 void add_forward(const LaunchContext& context, const AddForward<T>& a) {
-  const std::int64_t count = a.rows * a.channels;
-  if (count == 0) return;
-  with_vector_width<T>(a.channels, [&](auto n) {
-    launch(add_forward_kernel<n(), T>, grid_for<n()>(count), kThreads, 0, stream_of(context), a);
+  if (a.rows * a.channels == 0) return;
+  with_walk<T>(a.rows, a.channels, a.prologue_a.scale || a.prologue_b.scale, [&]<class Walk>(const Walk& walk) {
+    launch(add_forward_kernel<Walk, T>, walk.grid(), kWalkThreads, 0, stream_of(context), a, walk);
   }, a.a, a.b, a.y);
 }
 
 template <class T>
 void accumulate_into(const LaunchContext& context, const AccumulateInto<T>& a) {
   if (a.count == 0) return;
-  with_vector_width<T>(a.count, [&](auto n) {
-    launch(accumulate_into_kernel<n(), T>, grid_for<n()>(a.count), kThreads, 0, stream_of(context), a);
+  with_flat_groups<kPerLoad<T>>(a.count, [&]<int N>(const FlatGroups<N>& flat) {
+    const FlatWalk<N> walk{flat};
+    const auto kernel = a.accumulate == Accumulate::kAdd ? accumulate_into_kernel<true, N, T> : accumulate_into_kernel<false, N, T>;
+    launch(kernel, walk.grid(), kWalkThreads, 0, stream_of(context), a.source, a.destination, walk);
   }, a.source, a.destination);
 }
 
@@ -149,7 +225,13 @@ void images_to_input(const LaunchContext& context, const ImagesToInput<T>& a) {
     map.scale[c] = static_cast<float>(1 / (255 * a.std[c]));
     map.shift[c] = static_cast<float>(-a.mean[c] / a.std[c]);
   }
-  launch(images_to_input_kernel<T>, grid_for<4>(count), kThreads, 0, stream_of(context), a.pixels, map, a.y, count);
+  const auto start = [&](auto n) {
+    const dim3 grid(grid_extent(ceil_div(count, kWalkThreads * n() * kImageGroups)));
+    launch(images_to_input_kernel<n(), T>, grid, kWalkThreads, 0, stream_of(context), a.pixels, map, a.y, count);
+  };
+  constexpr int kWide = kPerLoad<T>;
+  const bool aligned = reinterpret_cast<std::uintptr_t>(a.pixels) % kWide == 0 && reinterpret_cast<std::uintptr_t>(a.y) % 16 == 0;
+  aligned ? start(std::integral_constant<int, kWide>{}) : start(std::integral_constant<int, 1>{});
 }
 
 SEPIA_INSTANTIATE(affine_relu_forward, AffineReluForward)

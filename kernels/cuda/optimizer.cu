@@ -46,7 +46,7 @@ struct AdamConstants {
 /// What of a step is the same for all parameters: found by one thread, read by its block.
 struct AdamStepSizes {
   float step_size, root_correction, decoupled_decay, gradient_scale;
-  bool stop;
+  int stop;  // not bool: a struct without padding is copied whole
 };
 
 /// 1 - beta^t = -expm1(t log beta), which does not cancel for beta near one.
@@ -55,16 +55,14 @@ __device__ __forceinline__ double bias_correction(double log_beta, std::int64_t 
 }
 
 template <class T>
-__device__ AdamStepSizes adam_step_sizes(const AdamStep<T>& arguments, const AdamConstants& constants) {
-  AdamStepSizes sizes{};
+__device__ void find_step_sizes(const AdamStep<T>& arguments, const AdamConstants& constants, AdamStepSizes& sizes) {
   sizes.stop = stopped(arguments.control);
-  if (sizes.stop) return sizes;
+  if (sizes.stop) return;
   const AdamStep<T> a = resolved(arguments);
   sizes.step_size = static_cast<float>(a.lr / bias_correction(constants.log_beta1, a.step));
   sizes.root_correction = static_cast<float>(sqrt(bias_correction(constants.log_beta2, a.step)));
   sizes.decoupled_decay = static_cast<float>(a.decoupled ? a.lr * a.weight_decay : 0.0);
   sizes.gradient_scale = static_cast<float>(a.gradient_scale);
-  return sizes;
 }
 
 template <int N, class T>
@@ -80,10 +78,10 @@ __global__ void __launch_bounds__(kThreads) adam_step_kernel(AdamStep<T> a, Adam
     m[k] = flat.load(a.m, i);
     v[k] = flat.load(a.v, i);
   }
-  if (threadIdx.x == 0) shared_sizes = adam_step_sizes(a, constants);
+  if (threadIdx.x == 0) find_step_sizes(a, constants, shared_sizes);
   __syncthreads();
+  if (shared_sizes.stop) return;
   const AdamStepSizes sizes = shared_sizes;
-  if (sizes.stop) return;
 #pragma unroll
   for (int k = 0; k < kGroups; ++k) {
     const std::int64_t i = element(flat, k, kGroups);
@@ -106,12 +104,12 @@ __global__ void __launch_bounds__(kThreads) adam_step_kernel(AdamStep<T> a, Adam
 }
 
 template <int N, class T>
-__global__ void __launch_bounds__(kThreads) sgd_step_kernel(SgdStep<T> arguments, FlatGroups<N> flat) {
-  if (stopped(arguments.control)) return;
-  const SgdStep<T> a = resolved(arguments);
-  const float lr = static_cast<float>(a.lr), momentum = static_cast<float>(a.momentum), decay = static_cast<float>(a.weight_decay);
-  const float scale = static_cast<float>(a.gradient_scale);
-  const bool reads_buffer = a.momentum_buffer && !a.first_step;
+__global__ void __launch_bounds__(kThreads) sgd_step_kernel(SgdStep<T> a, FlatGroups<N> flat) {
+  if (stopped(a.control)) return;
+  const SgdStep<T> now = resolved(a);  // its numbers; pointers are taken from `a`, which the compiler knows to be global memory
+  const float lr = static_cast<float>(now.lr), momentum = static_cast<float>(a.momentum), decay = static_cast<float>(a.weight_decay);
+  const float scale = static_cast<float>(now.gradient_scale);
+  const bool reads_buffer = a.momentum_buffer && !now.first_step;
   Floats<N> weight[kGroups], gradient[kGroups], buffer[kGroups] = {};
 #pragma unroll
   for (int k = 0; k < kGroups; ++k) {
@@ -129,7 +127,7 @@ __global__ void __launch_bounds__(kThreads) sgd_step_kernel(SgdStep<T> arguments
     for (int j = 0; j < N; ++j) {
       float update = fmaf(scale, gradient[k][j], decay * weight[k][j]);
       if (a.momentum_buffer) {
-        const float b = a.first_step ? update : fmaf(momentum, buffer[k][j], update);
+        const float b = now.first_step ? update : fmaf(momentum, buffer[k][j], update);
         buffer[k][j] = b;
         update = a.nesterov ? fmaf(momentum, b, update) : b;
       }

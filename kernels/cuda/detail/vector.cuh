@@ -12,7 +12,9 @@ namespace sepia::kernels::cuda::detail {
 
 /// The unsigned type that moves `bytes` bytes in one instruction.
 template <int bytes>
-using Word = std::conditional_t<bytes == 16, uint4, std::conditional_t<bytes == 8, uint2, std::conditional_t<bytes == 4, std::uint32_t, std::uint16_t>>>;
+using Word = std::conditional_t<
+    bytes == 16, uint4,
+    std::conditional_t<bytes == 8, uint2, std::conditional_t<bytes == 4, std::uint32_t, std::conditional_t<bytes == 2, std::uint16_t, std::uint8_t>>>>;
 
 /// N neighbouring elements of T as floats in registers.
 template <int N>

@@ -59,6 +59,7 @@ Traffic count_traffic(const std::function<void()>& run, const std::string& kerne
   simt->reset();
   simt->set_counting(1);
   run();
+  cuda_under_test().backend->memory.synchronize({});  // kernels run when the host waits
   simt->set_counting(0);
   std::vector<SimtKernelCounters> counters(simt->counters(nullptr, 0));
   simt->counters(counters.data(), counters.size());
