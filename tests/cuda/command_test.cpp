@@ -90,7 +90,7 @@ TEST_F(CudaCommand, ARunKeepsItsDeviceWhenItGoesOn) {
   ASSERT_EQ(trained.exit_code, 0) << trained.err;
   const CommandResult elsewhere = run_sepia({"train", "--resume", path("run"), "--device", "cpu"});
   EXPECT_EQ(elsewhere.exit_code, 2);
-  EXPECT_THAT(elsewhere.err, HasSubstr("device = cuda:0"));
+  EXPECT_THAT(elsewhere.err, HasSubstr("device = \"cuda:0\""));
 }
 
 }  // namespace

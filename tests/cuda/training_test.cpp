@@ -51,7 +51,7 @@ struct Curve {
 };
 
 struct RunOptions {
-  int steps = 6;
+  int steps = 5;
   bool record = false;
   bool halves = false;  ///< accumulate() and commit() in place of step()
 };
@@ -79,7 +79,7 @@ Curve train(const Network& network, Device device, DType dtype, const RunOptions
 }
 
 class CudaTraining : public CudaTest, public ::testing::WithParamInterface<Network> {};
-INSTANTIATE_TEST_SUITE_P(All, CudaTraining, ::testing::Values(Network{"edgenet", 32, 4}, Network{"simplenet", 50, 3}),
+INSTANTIATE_TEST_SUITE_P(All, CudaTraining, ::testing::Values(Network{"edgenet", 32, 4}, Network{"simplenet", 50, 2}),
                          [](const auto& info) { return info.param.name; });
 
 void expect_curves_close(const Curve& actual, const Curve& expected, double tolerance) {
@@ -90,14 +90,14 @@ void expect_curves_close(const Curve& actual, const Curve& expected, double tole
 
 TEST_P(CudaTraining, FollowsTheCpuStepByStep) {
   const Curve cpu = train(GetParam(), kCpuDevice, DType::kF32, {});
-  expect_curves_close(train(GetParam(), kCuda, DType::kF32, {}), cpu, 2e-3);
-  expect_curves_close(train(GetParam(), kCuda, DType::kF32, {.steps = 2, .halves = true}), Curve{{cpu.losses[0], cpu.losses[1]}, {}, {}, 0}, 2e-3);
+  expect_curves_close(train(GetParam(), kCuda, DType::kF32, {}), cpu, 1e-5);
+  expect_curves_close(train(GetParam(), kCuda, DType::kF32, {.steps = 2, .halves = true}), Curve{{cpu.losses[0], cpu.losses[1]}, {}, {}, 0}, 1e-5);
 }
 
 TEST_P(CudaTraining, ARecordedStepIsTheStepItself) {
   const Curve plain = train(GetParam(), kCuda, DType::kF32, {});
   const Curve recorded = train(GetParam(), kCuda, DType::kF32, {.record = true});
-  EXPECT_EQ(recorded.played_back, 4) << "the third step and all after it";
+  EXPECT_EQ(recorded.played_back, 3) << "the third step and all after it";
   EXPECT_EQ(recorded.losses, plain.losses);
   EXPECT_EQ(recorded.weights, plain.weights);
   EXPECT_EQ(recorded.running, plain.running);
@@ -105,11 +105,13 @@ TEST_P(CudaTraining, ARecordedStepIsTheStepItself) {
 
 TEST_P(CudaTraining, Bf16FollowsFp32) {
   const Curve cpu = train(GetParam(), kCpuDevice, DType::kF32, {});
-  expect_curves_close(train(GetParam(), kCuda, DType::kBF16, {.record = true}), cpu, 5e-2);
+  expect_curves_close(train(GetParam(), kCuda, DType::kBF16, {.record = true}), cpu, 2e-2);
 }
 
-TEST_P(CudaTraining, ABatchOfAnotherSizeBetweenStepsDoesNoHarm) {
-  const Network network = GetParam();
+using CudaStep = CudaTest;
+
+TEST_F(CudaStep, ABatchOfAnotherSizeBetweenStepsDoesNoHarm) {
+  const Network network{"edgenet", 32, 4};
   const auto run = [&](Device device) {
     const auto model = placed(network, device, DType::kF32);
     train::Stepper stepper(*model, {});
@@ -121,11 +123,9 @@ TEST_P(CudaTraining, ABatchOfAnotherSizeBetweenStepsDoesNoHarm) {
     return Curve{losses, {}, {}, stepper.steps_played_back()};
   };
   const Curve cuda = run(kCuda);
-  expect_curves_close(cuda, run(kCpuDevice), 2e-3);
+  expect_curves_close(cuda, run(kCpuDevice), 1e-5);
   EXPECT_GT(cuda.played_back, 2);
 }
-
-using CudaStep = CudaTest;
 
 TEST_F(CudaStep, AWeightThatIsNotANumberStopsTheStepAndMovesNothing) {
   const Network network{"edgenet", 32, 2};
