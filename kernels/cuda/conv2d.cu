@@ -94,7 +94,7 @@ void backward_input_part(const LaunchContext& context, const Conv2dBackwardInput
                             a.prologue);
   out.place = {static_cast<int>(s.stride), h.first, w.first, h.count, w.count, static_cast<int>(s.height), static_cast<int>(s.width)};
   const auto problem = gemm_problem<T>(outputs, filters, static_cast<std::int64_t>(h.taps) * w.taps * s.out_channels, out);
-  gemm_backward_input(context, problem, fits_vectors<T>(s.out_channels, a.grad_y) && fits_vectors<T>(s.in_channels, a.weight));
+  gemm_backward_input(context, problem, fits_vectors<T>(s.out_channels, a.grad_y), fits_vectors<T>(s.in_channels, a.weight));
 }
 
 }  // namespace
@@ -136,9 +136,8 @@ void conv2d_backward_weight(const LaunchContext& context, const Conv2dBackwardWe
   auto problem = gemm_problem<T>(gradient, windows_of(s, a.x), positions(s),
                                  gemm_output<T>(a.grad_weight, s.out_channels, filter_size(s), nullptr, a.accumulate));
   problem.prologue_b = a.prologue;
-  gemm_backward_weight(
-      context, problem, a.grad_bias,
-      fits_vectors<T>(s.out_channels, a.grad_y) && fits_vectors<T>(s.in_channels, a.x, a.prologue.scale, a.prologue.shift));
+  gemm_backward_weight(context, problem, a.grad_bias, fits_vectors<T>(s.out_channels, a.grad_y),
+                       fits_vectors<T>(s.in_channels, a.x, a.prologue.scale, a.prologue.shift));
 }
 
 SEPIA_INSTANTIATE(conv2d_forward, Conv2dForward)

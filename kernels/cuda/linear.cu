@@ -40,9 +40,12 @@ void linear_forward(const LaunchContext& context, const LinearForward<T>& a) {
   auto problem = gemm_problem<T>(matrix(a.x, s.rows, s.in_features), matrix(a.weight, s.out_features, s.in_features), s.in_features,
                                  gemm_output<T>(a.y, s.rows, s.out_features, a.bias, Accumulate::kWrite));
   problem.prologue_a = a.prologue;
-  const auto ours = [&] { gemm_forward(context, problem, fits_vectors<T>(s.in_features, a.x, a.weight, a.prologue.scale, a.prologue.shift)); };
+  const auto ours = [&] {
+    gemm_forward(context, problem, fits_vectors<T>(s.in_features, a.x, a.weight, a.prologue.scale, a.prologue.shift));
+  };
   if (a.bias || !a.prologue.identity()) return ours();
-  compute_product(context, Product<T, T>{s.rows, s.out_features, s.in_features, a.x, false, a.weight, false, a.y, Accumulate::kWrite}, ours);
+  compute_product(context, Product<T, T>{s.rows, s.out_features, s.in_features, a.x, false, a.weight, false, a.y, Accumulate::kWrite},
+                  ours);
 }
 
 template <class T>
@@ -52,9 +55,12 @@ void linear_backward_input(const LaunchContext& context, const LinearBackwardInp
   const auto problem =
       gemm_problem<T>(matrix(a.grad_y, s.rows, s.out_features), matrix(a.weight, s.out_features, s.in_features), s.out_features,
                       gemm_output<T>(a.grad_x, s.rows, s.in_features, nullptr, a.accumulate, a.prologue.relu ? a.x : nullptr, a.prologue));
-  const auto ours = [&] { gemm_backward_input(context, problem, fits_vectors<T>(s.out_features, a.grad_y) && fits_vectors<T>(s.in_features, a.weight)); };
+  const auto ours = [&] {
+    gemm_backward_input(context, problem, fits_vectors<T>(s.out_features, a.grad_y), fits_vectors<T>(s.in_features, a.weight));
+  };
   if (a.prologue.relu) return ours();
-  compute_product(context, Product<T, T>{s.rows, s.in_features, s.out_features, a.grad_y, false, a.weight, true, a.grad_x, a.accumulate}, ours);
+  compute_product(context, Product<T, T>{s.rows, s.in_features, s.out_features, a.grad_y, false, a.weight, true, a.grad_x, a.accumulate},
+                  ours);
 }
 
 template <class T>
@@ -65,11 +71,12 @@ void linear_backward_weight(const LaunchContext& context, const LinearBackwardWe
                                  gemm_output<T>(a.grad_weight, s.out_features, s.in_features, nullptr, a.accumulate));
   problem.prologue_b = a.prologue;
   const auto ours = [&] {
-    gemm_backward_weight(context, problem, a.grad_bias,
-                         fits_vectors<T>(s.out_features, a.grad_y) && fits_vectors<T>(s.in_features, a.x, a.prologue.scale, a.prologue.shift));
+    gemm_backward_weight(context, problem, a.grad_bias, fits_vectors<T>(s.out_features, a.grad_y),
+                         fits_vectors<T>(s.in_features, a.x, a.prologue.scale, a.prologue.shift));
   };
   if (a.grad_bias || !a.prologue.identity()) return ours();
-  compute_product(context, Product<T, float>{s.out_features, s.in_features, s.rows, a.grad_y, true, a.x, true, a.grad_weight, a.accumulate}, ours);
+  compute_product(context, Product<T, float>{s.out_features, s.in_features, s.rows, a.grad_y, true, a.x, true, a.grad_weight, a.accumulate},
+                  ours);
 }
 
 SEPIA_INSTANTIATE(linear_forward, LinearForward)

@@ -17,6 +17,16 @@ __device__ __forceinline__ void copy_async(void* shared, const void* global, boo
 #endif
 }
 
+/// The same by way of the L1 cache: for bytes that the block will read again, as neighbouring windows do.
+__device__ __forceinline__ void copy_async_cached(void* shared, const void* global, bool inside) {
+#ifdef SEPIA_SIMT
+  simt::copy_async(shared, global, 16, inside ? 16 : 0);
+#else
+  const auto address = static_cast<unsigned>(__cvta_generic_to_shared(shared));
+  asm volatile("cp.async.ca.shared.global [%0], [%1], 16, %2;\n" ::"r"(address), "l"(global), "r"(inside ? 16 : 0) : "memory");
+#endif
+}
+
 /// Closes the group of copies that this thread has started since the last one.
 __device__ __forceinline__ void commit_copies() {
 #ifdef SEPIA_SIMT

@@ -47,9 +47,10 @@ struct GemmConfig {
   using Tile = Tile_;
   static constexpr Along kAlongA = kAlongA_, kAlongB = kAlongB_;
   static constexpr LoadMode kModeA = kModeA_, kModeB = kModeB_;
+  static constexpr bool kByElements = kModeA == LoadMode::kElements || kModeB == LoadMode::kElements;
   /// Blocks that must fit on a multiprocessor, which bounds the registers: to 128 for bf16, to 255 for float with its 8 x 8 sums per lane
   /// and for operands that wait in registers element by element.
-  static constexpr int kBlocksPerMultiprocessor = (sizeof(T) == 2 && kModeA != LoadMode::kElements ? 512 : 256) / Tile::kThreads;
+  static constexpr int kBlocksPerMultiprocessor = (sizeof(T) == 2 && !kByElements ? 512 : 256) / Tile::kThreads;
   using Product =
       std::conditional_t<std::is_same_v<T, float>, MultiplyAddProduct<Tile, kAlongA, kAlongB>, TensorCoreProduct<Tile, kAlongA, kAlongB>>;
 
@@ -153,11 +154,12 @@ __global__ void __launch_bounds__(Config::Tile::kThreads, Config::kBlocksPerMult
   float* const slab = reinterpret_cast<float*>(ring_a) + warp * kSlabRows * Tile::kWarpN;
   float* const partial =
       problem.partials ? problem.partials + static_cast<std::int64_t>(part) * problem.out.rows * problem.out.columns : nullptr;
+  const SlabWriter<Tile::kWarpN, T, Out> writer(problem.out, partial, m0 + warp_m * Tile::kWarpM, n0 + warp_n * Tile::kWarpN);
 #pragma unroll
   for (int i = 0; i < Config::Product::kSlabs; ++i) {
     product.write_slab(i, slab);
     __syncwarp();
-    write_out<Tile::kWarpN>(problem.out, partial, slab, m0 + warp_m * Tile::kWarpM + i * kSlabRows, n0 + warp_n * Tile::kWarpN);
+    writer.write(slab, i * kSlabRows);
     __syncwarp();
   }
 }

@@ -37,35 +37,76 @@ struct GemmOutput {
   bool by_vectors;  ///< columns and pointers allow 16-byte accesses
 };
 
+/// What columns n .. n + N - 1 add to the final form of their sums: in registers, loaded once for many rows.
+template <int N>
+struct OutputColumns {
+  Floats<N> bias;
+  ChannelPrologues<N> prologue;
+};
+
+/// N > 1 needs columns and pointers aligned to 16 bytes.
+template <int N, class T, class Out>
+__device__ __forceinline__ OutputColumns<N> output_columns(const GemmOutput<T, Out>& out, int n) {
+  constexpr int kWidth = N % 4 == 0 ? 4 : 1;
+  OutputColumns<N> columns;
+#pragma unroll
+  for (int i = 0; i < N; i += kWidth) {
+    Floats<kWidth> bias{};
+    if (out.bias) bias = load_vector<kWidth>(out.bias + n + i);
+#pragma unroll
+    for (int k = 0; k < kWidth; ++k) columns.bias[i + k] = bias[k];
+  }
+  columns.prologue = channel_prologues<N>(out.prologue, n);
+  return columns;
+}
+
 /// The final form of N sums at row m, columns n .. n + N - 1, stored. N > 1 needs alignment to N elements.
 template <int N, class T, class Out>
-__device__ __forceinline__ void finish(const GemmOutput<T, Out>& out, int m, int n, Floats<N> sums) {
+__device__ __forceinline__ void finish(const GemmOutput<T, Out>& out, const OutputColumns<N>& columns, int m, int n, Floats<N> sums) {
   const int at = out.place.place(m) * out.columns + n;
-  if (out.bias) {
 #pragma unroll
-    for (int i = 0; i < N; ++i) sums[i] += out.bias[n + i];
-  }
+  for (int i = 0; i < N; ++i) sums[i] += columns.bias[i];
   if (out.prologue.relu) {
     const Floats<N> x = load_vector<N>(out.masked_by + at);
-    const ChannelPrologues<N> part = channel_prologues<N>(out.prologue, n);
 #pragma unroll
-    for (int i = 0; i < N; ++i) sums[i] = part.of(i).passes(x[i]) ? sums[i] : 0.0f;
+    for (int i = 0; i < N; ++i) sums[i] = columns.prologue.of(i).passes(x[i]) ? sums[i] : 0.0f;
   }
   put_vector<N>(out.y + at, sums, out.accumulate);
 }
 
-/// Carries a warp's slab (kSlabRows x kColumns floats, slab_index) to rows m0.., columns n0.. of the result, or to `partial` (rows x
-/// columns floats) when that is set.
+/// Carries a warp's slabs (kSlabRows x kColumns floats, slab_index) to rows m0.., columns n0.. of the result, or to `partial` (rows x
+/// columns floats) when that is set. Lanes side by side write side by side; a lane keeps its columns.
 template <int kColumns, class T, class Out>
-__device__ __forceinline__ void write_out(const GemmOutput<T, Out>& out, float* partial, const float* slab, int m0, int n0) {
-  constexpr int kPer = kPerLoad<Out>;
-  constexpr int kUnits = kColumns / kPer;
-  const int lane = static_cast<int>(threadIdx.x) % 32;
-  if (!partial && out.by_vectors) {
-#pragma unroll 1
-    for (int unit = lane; unit < kSlabRows * kUnits; unit += 32) {
-      const int row = unit / kUnits, column = unit % kUnits * kPer;
-      if (m0 + row >= out.rows || n0 + column >= out.columns) continue;
+class SlabWriter {
+  static constexpr int kPer = kPerLoad<Out>;
+  static constexpr int kUnits = kColumns / kPer;
+  static_assert(32 % kUnits == 0);
+
+ public:
+  __device__ __forceinline__ SlabWriter(const GemmOutput<T, Out>& out, float* partial, int m0, int n0)
+      : out_(out), partial_(partial), lane_(static_cast<int>(threadIdx.x) % 32), m0_(m0), n0_(n0) {
+    const int n = n0 + lane_ % kUnits * kPer;
+    if (by_vectors() && n < out.columns) columns_ = output_columns<kPer>(out, n);
+  }
+
+  /// Rows first_row .. first_row + 15 of the warp's.
+  __device__ __forceinline__ void write(const float* slab, int first_row) const {
+    if (by_vectors()) {
+      write_vectors(slab, m0_ + first_row);
+    } else {
+      write_elements(slab, m0_ + first_row);
+    }
+  }
+
+ private:
+  __device__ __forceinline__ bool by_vectors() const { return !partial_ && out_.by_vectors; }
+
+  __device__ __forceinline__ void write_vectors(const float* slab, int m0) const {
+    const int column = lane_ % kUnits * kPer;
+    if (n0_ + column >= out_.columns) return;
+#pragma unroll
+    for (int row = lane_ / kUnits; row < kSlabRows; row += 32 / kUnits) {
+      if (m0 + row >= out_.rows) return;
       Floats<kPer> sums;
 #pragma unroll
       for (int i = 0; i < kPer; i += 4) {
@@ -73,23 +114,30 @@ __device__ __forceinline__ void write_out(const GemmOutput<T, Out>& out, float* 
 #pragma unroll
         for (int e = 0; e < 4; ++e) sums[i + e] = four[e];
       }
-      finish(out, m0 + row, n0 + column, sums);
+      finish(out_, columns_, m0 + row, n0_ + column, sums);
     }
-    return;
   }
+
+  __device__ __forceinline__ void write_elements(const float* slab, int m0) const {
 #pragma unroll 1
-  for (int unit = lane; unit < kSlabRows * kColumns; unit += 32) {
-    const int row = unit / kColumns, column = unit % kColumns;
-    const int m = m0 + row, n = n0 + column;
-    if (m >= out.rows || n >= out.columns) continue;
-    const Floats<1> sum{slab[slab_index<kColumns>(row, column)]};
-    if (partial) {
-      partial[m * out.columns + n] = sum[0];
-    } else {
-      finish(out, m, n, sum);
+    for (int unit = lane_; unit < kSlabRows * kColumns; unit += 32) {
+      const int row = unit / kColumns, column = unit % kColumns;
+      const int m = m0 + row, n = n0_ + column;
+      if (m >= out_.rows || n >= out_.columns) continue;
+      const Floats<1> sum{slab[slab_index<kColumns>(row, column)]};
+      if (partial_) {
+        partial_[m * out_.columns + n] = sum[0];
+      } else {
+        finish(out_, output_columns<1>(out_, n), m, n, sum);
+      }
     }
   }
-}
+
+  const GemmOutput<T, Out>& out_;
+  float* partial_;
+  int lane_, m0_, n0_;
+  OutputColumns<kPer> columns_{};
+};
 
 inline constexpr int kFinishThreads = 256;
 
@@ -103,7 +151,7 @@ __global__ void __launch_bounds__(kFinishThreads)
   float sum = 0.0f;
 #pragma unroll 4
   for (int part = 0; part < parts; ++part) sum += partial[part * part_size];
-  finish(out, m, n, Floats<1>{sum});
+  finish(out, output_columns<1>(out, n), m, n, Floats<1>{sum});
 }
 
 }  // namespace sepia::kernels::cuda::detail

@@ -28,7 +28,7 @@ bool fits_vectors(std::int64_t extent, const Pointers*... pointers) {
 template <class T, class Out>
 GemmOutput<T, Out> gemm_output(Out* y, std::int64_t rows, std::int64_t columns, const float* bias, Accumulate accumulate,
                                const T* masked_by = nullptr, const Prologue<T>& prologue = {}) {
-  const bool by_vectors = fits_vectors<Out>(columns, y, masked_by, prologue.scale, prologue.shift);
+  const bool by_vectors = fits_vectors<Out>(columns, y, bias, masked_by, prologue.scale, prologue.shift);
   return {y, static_cast<int>(rows), static_cast<int>(columns), {}, bias, masked_by, prologue, accumulate, by_vectors};
 }
 
@@ -92,7 +92,7 @@ void gemm(const LaunchContext& context, const GemmProblem<T, SourceA, SourceB, O
   if ((kShort == ShortSide::kColumns ? columns : rows) <= 32) {
     return with.template operator()<std::conditional_t<kShort == ShortSide::kColumns, Tile<T, 128, 32>, Tile<T, 32, 128>>>();
   }
-  if constexpr (kModeA != LoadMode::kElements) {
+  if constexpr (kModeA != LoadMode::kElements && kModeB != LoadMode::kElements) {
     const std::int64_t large_tiles = ceil_div(rows, 128) * ceil_div(columns, 128);
     const bool depth_fills = kShort == ShortSide::kRows;  // weight gradients: cutting the depth makes as many blocks as it takes
     if (rows > 64 && columns > 64 && (depth_fills || large_tiles >= kMultiprocessors)) return with.template operator()<Tile<T, 128, 128>>();
@@ -100,7 +100,7 @@ void gemm(const LaunchContext& context, const GemmProblem<T, SourceA, SourceB, O
   with.template operator()<Tile<T, 64, 64>>();
 }
 
-/// y = act(x) W^T: k along both operands, the prologue on A. `vectors`: both allow 16-byte accesses; likewise below.
+/// y = act(x) W^T: k along both operands, the prologue on A. `vectors`: both operands allow 16-byte accesses.
 template <class T, class SourceA, class SourceB, class Out>
 void gemm_forward(const LaunchContext& context, const GemmProblem<T, SourceA, SourceB, Out>& problem, bool vectors) {
   constexpr auto kShort = ShortSide::kColumns;
@@ -111,25 +111,29 @@ void gemm_forward(const LaunchContext& context, const GemmProblem<T, SourceA, So
   gemm<kShort, T, kDepth, kPrologue, kDepth, kAsync>(context, problem, nullptr);
 }
 
-/// grad_x = grad_y W: k along A only.
+/// grad_x = grad_y W: k along A only. `vectors_a`, `vectors_b`: the operand allows 16-byte accesses; likewise below.
 template <class T, class SourceA, class SourceB, class Out>
-void gemm_backward_input(const LaunchContext& context, const GemmProblem<T, SourceA, SourceB, Out>& problem, bool vectors) {
+void gemm_backward_input(const LaunchContext& context, const GemmProblem<T, SourceA, SourceB, Out>& problem, bool vectors_a,
+                         bool vectors_b) {
   constexpr auto kShort = ShortSide::kColumns;
+  constexpr auto kDepth = Along::kDepth, kRows = Along::kRows;
   constexpr auto kAsync = LoadMode::kAsync, kElements = LoadMode::kElements;
-  if (vectors) return gemm<kShort, T, Along::kDepth, kAsync, Along::kRows, kAsync>(context, problem, nullptr);
-  gemm<kShort, T, Along::kDepth, kElements, Along::kRows, kElements>(context, problem, nullptr);
+  if (!vectors_a) return gemm<kShort, T, kDepth, kElements, kRows, kElements>(context, problem, nullptr);
+  if (!vectors_b) return gemm<kShort, T, kDepth, kAsync, kRows, kElements>(context, problem, nullptr);
+  gemm<kShort, T, kDepth, kAsync, kRows, kAsync>(context, problem, nullptr);
 }
 
 /// grad_weight = grad_y^T act(x), summed over positions: k along neither operand, the prologue on B. grad_bias or null: the sums of grad_y.
 template <class T, class SourceA, class SourceB, class Out>
 void gemm_backward_weight(const LaunchContext& context, const GemmProblem<T, SourceA, SourceB, Out>& problem, float* grad_bias,
-                          bool vectors) {
+                          bool vectors_a, bool vectors_b) {
   constexpr auto kShort = ShortSide::kRows;
   constexpr auto kRows = Along::kRows;
   constexpr auto kAsync = LoadMode::kAsync, kPrologue = LoadMode::kPrologue, kElements = LoadMode::kElements;
-  if (!vectors) return gemm<kShort, T, kRows, kElements, kRows, kElements>(context, problem, grad_bias);
-  if (problem.prologue_b.identity()) return gemm<kShort, T, kRows, kAsync, kRows, kAsync>(context, problem, grad_bias);
-  gemm<kShort, T, kRows, kAsync, kRows, kPrologue>(context, problem, grad_bias);
+  if (!vectors_a) return gemm<kShort, T, kRows, kElements, kRows, kElements>(context, problem, grad_bias);
+  if (!vectors_b) return gemm<kShort, T, kRows, kAsync, kRows, kElements>(context, problem, grad_bias);
+  if (!problem.prologue_b.identity()) return gemm<kShort, T, kRows, kAsync, kRows, kPrologue>(context, problem, grad_bias);
+  gemm<kShort, T, kRows, kAsync, kRows, kAsync>(context, problem, grad_bias);
 }
 
 }  // namespace sepia::kernels::cuda::detail

@@ -91,7 +91,12 @@ class TileLoader {
   /// Starts the copies of the next tile. kAsync only.
   __device__ __forceinline__ void copy(uint4* tile) {
     for_each_unit([&](int i, const T* element, bool valid) {
-      copy_async(tile + swizzled<kColumns>(first_row_ + i * kStep, column_), valid ? element : source_.base, valid);
+      uint4* const chunk = tile + swizzled<kColumns>(first_row_ + i * kStep, column_);
+      if constexpr (Source::kOverlaps) {
+        copy_async_cached(chunk, valid ? element : source_.base, valid);
+      } else {
+        copy_async(chunk, valid ? element : source_.base, valid);
+      }
     });
   }
 

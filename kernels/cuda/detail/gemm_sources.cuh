@@ -47,6 +47,7 @@ struct Odometer {
 /// A plain matrix (outer, inner), row pitch `pitch` elements.
 template <class T>
 struct MatrixSource {
+  static constexpr bool kOverlaps = false;
   const T* base;
   int outer_count, inner_count, pitch;
 
@@ -70,6 +71,7 @@ struct MatrixSource {
 /// direction = 1 gathers the inputs of outputs; -1 gathers the outputs to which an input went.
 template <class T, int kDirection>
 struct WindowSource {
+  static constexpr bool kOverlaps = true;  ///< the same element has several places in the matrix
   const T* base;
   int batch, height, width, channels;
   int positions_h, positions_w;  ///< positions per picture
@@ -110,6 +112,7 @@ struct WindowSource {
 /// Filters (K, R, S, C) as the matrix that takes gradients back: outer = (r, s, k) over some of the taps, inner = c.
 template <class T>
 struct FilterSource {
+  static constexpr bool kOverlaps = false;
   const T* base;  ///< the filter of k = 0 at the first tap that takes part
   int out_channels, in_channels;
   int taps_h, taps_w;                          ///< taps that take part

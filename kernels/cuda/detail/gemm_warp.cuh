@@ -47,21 +47,19 @@ class TensorCoreProduct {
       std::uint32_t fragment_a[kFragmentsM][4];
 #pragma unroll
       for (int i = 0; i < kFragmentsM; ++i) {
-        const int m = first_m_ + 16 * i;
         if constexpr (kAlongA == Along::kDepth) {
-          load_matrices(fragment_a[i], a + swizzled<4>(m + low + 8 * middle, k / 8 + high));
+          load_matrices(fragment_a[i], a + lane_chunk<4>(first_m_ + 16 * i, low + 8 * middle, k / 8 + high));
         } else {
-          load_matrices_transposed(fragment_a[i], a + swizzled<Tile::kM / 8>(k + low + 8 * high, m / 8 + middle));
+          load_matrices_transposed(fragment_a[i], a + lane_chunk<Tile::kM / 8>(k, low + 8 * high, first_m_ / 8 + 2 * i + middle));
         }
       }
 #pragma unroll
       for (int j = 0; j < kFragmentsN; j += 2) {
-        const int n = first_n_ + 8 * j;
-        std::uint32_t fragment_b[4];  // columns n .. n + 7 in registers 0 and 1, n + 8 .. n + 15 in 2 and 3
+        std::uint32_t fragment_b[4];  // columns 8 j .. 8 j + 7 in registers 0 and 1, the 8 behind them in 2 and 3
         if constexpr (kAlongB == Along::kDepth) {
-          load_matrices(fragment_b, b + swizzled<4>(n + low + 8 * high, k / 8 + middle));
+          load_matrices(fragment_b, b + lane_chunk<4>(first_n_ + 8 * j, low + 8 * high, k / 8 + middle));
         } else {
-          load_matrices_transposed(fragment_b, b + swizzled<Tile::kN / 8>(k + low + 8 * middle, n / 8 + high));
+          load_matrices_transposed(fragment_b, b + lane_chunk<Tile::kN / 8>(k, low + 8 * middle, first_n_ / 8 + j + high));
         }
 #pragma unroll
         for (int i = 0; i < kFragmentsM; ++i) {
@@ -85,6 +83,13 @@ class TensorCoreProduct {
   }
 
  private:
+  /// swizzled(first + of_lane, chunk) for a `first` that is a multiple of 16: the permutation depends on the lane alone, so that the
+  /// addresses of a step differ by constants.
+  template <int kChunks>
+  static __device__ __forceinline__ int lane_chunk(int first, int of_lane, int chunk) {
+    return swizzled<kChunks>(of_lane, chunk) + first * kChunks;
+  }
+
   int lane_, first_m_, first_n_;
   float sum_[kFragmentsM][kFragmentsN][4];
 };
