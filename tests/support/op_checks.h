@@ -16,8 +16,8 @@ namespace sepia::test {
 /// All results of a case on one kernel table.
 template <class T, class Case>
 Arrays run_case(const Case& op_case, const Arrays& inputs, const kernels::KernelTable<T>& table,
-                const kernels::MemoryCalls& memory = kernels::host_memory()) {
-  Workspace<T> workspace(table, memory);
+                const kernels::MemoryCalls& memory = kernels::host_memory(), Bounds bounds = Bounds::kGuarded) {
+  Workspace<T> workspace(table, memory, bounds);
   return op_case.run(workspace, inputs);
 }
 

@@ -14,12 +14,18 @@
 
 namespace sepia::test {
 
-/// Every buffer is followed by a guard of 0xff bytes (NaN, when read as numbers), and an output holds 0xff bytes at first: a kernel
-/// that reads past an input or leaves an element unwritten shows NaN, and one that writes past its output is found by download().
+/// Who notices a kernel that leaves its buffers.
+enum class Bounds {
+  kGuarded,  ///< the workspace: every buffer is followed by 0xff bytes (NaN, when read as numbers) and an output holds such bytes at
+             ///< first, so a kernel that reads past an input or leaves an element unwritten shows NaN, and download() finds overruns
+  kDevice,   ///< the device itself (an emulated one): buffers are exactly as long as they are said to be, outputs are never written
+};
+
 template <class T>
 class Workspace {
  public:
-  Workspace(const kernels::KernelTable<T>& kernel_table, const kernels::MemoryCalls& memory) : table(kernel_table), memory_(memory) {}
+  Workspace(const kernels::KernelTable<T>& kernel_table, const kernels::MemoryCalls& memory, Bounds bounds = Bounds::kGuarded)
+      : table(kernel_table), memory_(memory), guard_bytes_(bounds == Bounds::kGuarded ? 256 : 0) {}
   Workspace(const Workspace&) = delete;
   Workspace& operator=(const Workspace&) = delete;
   ~Workspace() {
@@ -53,10 +59,10 @@ class Workspace {
   /// A poisoned buffer of `count` elements.
   template <class E = T>
   E* output(std::int64_t count) {
-    const std::vector<std::byte> poison(count * sizeof(E) + kGuardBytes, kPoison);
-    void* device = memory_.allocate(poison.size());
+    const std::vector<std::byte> poison(count * sizeof(E) + guard_bytes_, kPoison);
+    void* device = memory_.allocate(std::max<std::size_t>(poison.size(), 1));
     if (!device) throw std::runtime_error("no device memory for a test buffer");
-    memory_.copy_from_host(context, device, poison.data(), poison.size());
+    if (guard_bytes_ > 0) memory_.copy_from_host(context, device, poison.data(), poison.size());
     counts_[device] = count;
     return static_cast<E*>(device);
   }
@@ -86,10 +92,10 @@ class Workspace {
   template <class E>
   std::vector<E> download_raw(const E* device) {
     const std::int64_t count = counts_.at(device);
-    std::vector<std::byte> bytes(count * sizeof(E) + kGuardBytes);
+    std::vector<std::byte> bytes(count * sizeof(E) + guard_bytes_);
     memory_.synchronize(context);
     memory_.copy_to_host(context, bytes.data(), device, bytes.size());
-    if (std::any_of(bytes.end() - kGuardBytes, bytes.end(), [](std::byte b) { return b != kPoison; })) {
+    if (std::any_of(bytes.end() - static_cast<std::ptrdiff_t>(guard_bytes_), bytes.end(), [](std::byte b) { return b != kPoison; })) {
       throw std::runtime_error("a kernel wrote past the end of a buffer of " + std::to_string(count) + " elements");
     }
     std::vector<E> elements(count);
@@ -97,7 +103,6 @@ class Workspace {
     return elements;
   }
 
-  static constexpr std::size_t kGuardBytes = 256;
   static constexpr std::byte kPoison{0xff};
 
   template <class E>
@@ -117,6 +122,7 @@ class Workspace {
   }
 
   const kernels::MemoryCalls& memory_;
+  const std::size_t guard_bytes_;
   std::map<const void*, std::int64_t> counts_;
 };
 

@@ -65,7 +65,7 @@ void expect_cuda_matches_reference(const std::vector<Case>& cases) {
     Arrays first;
     for (const std::uint64_t seed : kSeeds) {
       if (cuda.simt) cuda.simt->set_seed(seed);
-      Arrays actual = run_case(op_case, inputs, cuda_table<T>(), cuda.backend->memory);
+      Arrays actual = run_case(op_case, inputs, cuda_table<T>(), cuda.backend->memory, cuda.simt ? Bounds::kDevice : Bounds::kGuarded);
       ASSERT_EQ(emulator_faults(), "");
       if (seed != kSeeds[0]) {
         for (const auto& [name, values] : actual) {
