@@ -1,6 +1,7 @@
 // Runs the scenarios of tests/simt/kernels and looks at what the emulator says about them.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -22,7 +23,7 @@ struct Outcome {
   std::string text() const;
 };
 
-/// Runs the scenario under `seed` on a fresh record. Fails the test if there is no such scenario.
-Outcome run_scenario(const std::string& name, std::uint64_t seed = 0, bool counting = false);
+/// Runs the scenario under `seed` on a fresh record. Fails the test if a value in it came out wrong, unless `complaints` takes the text.
+Outcome run_scenario(const std::string& name, std::uint64_t seed = 0, bool counting = false, std::string* complaints = nullptr);
 
 }  // namespace sepia::test

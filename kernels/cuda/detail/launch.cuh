@@ -33,14 +33,14 @@ inline unsigned grid_extent(std::int64_t blocks) {
 /// kernel<<<grid, block, shared_bytes, stream>>>(arguments...), with its status checked. The emulator (tests/simt) runs the same call.
 template <class... Parameters, class... Arguments>
 void launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, std::size_t shared_bytes, cudaStream_t stream, Arguments... arguments) {
-#ifdef SEPIA_SIMT
-  simt::launch(reinterpret_cast<const void*>(kernel), grid, block, shared_bytes, stream,
-               [kernel, ... captured = static_cast<Parameters>(arguments)]() { kernel(captured...); });
-#else
   constexpr std::size_t kWithoutAsking = 48 * 1024;  // more dynamic shared memory has to be asked for
   if (shared_bytes > kWithoutAsking) {
     check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared_bytes)), "cudaFuncSetAttribute");
   }
+#ifdef SEPIA_SIMT
+  simt::launch(reinterpret_cast<const void*>(kernel), grid, block, shared_bytes, stream,
+               [kernel, ... captured = static_cast<Parameters>(arguments)]() { kernel(captured...); });
+#else
   kernel<<<grid, block, shared_bytes, stream>>>(static_cast<Parameters>(arguments)...);
 #endif
   check(cudaGetLastError(), "kernel launch");

@@ -89,6 +89,7 @@ void judge_read_before(Space space, std::uint64_t last_read, const AccessSite& s
 }
 
 void foreign_access(const AccessSite& site) {
+  if (site.address - running.around_begin < running.around_bytes) fatal_fault({.kind = FaultKind::kOutOfBounds, .site = site});
   if (!machine.current->entered || in_own_image(site.address) || is_pinned(site.address)) return;
   fatal_fault({.kind = FaultKind::kHostMemory, .site = site});
 }

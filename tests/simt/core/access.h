@@ -30,6 +30,11 @@ void misaligned_access(const AccessSite& site);
 /// Logs the access for the counters.
 void count_access(Space space, const AccessSite& site);
 
+/// All reads that the record tells of were made by lanes of this warp before its last __syncwarp.
+inline bool earlier_in_warp(std::uint64_t read) {
+  return !(read & kSeveralWarps) && thread_of(read ^ running.me) < 32 && stamp_of(read) < running.full_stamp;
+}
+
 template <Space kSpace>
 inline bool write_is_ordered(std::uint64_t write) {
   const std::uint32_t segment = segment_of(write);
@@ -54,7 +59,7 @@ inline void check_read(Record& record, const AccessSite& site) {
   const std::uint32_t segment = segment_of(read);
   if (same_thread(read, me)) {
     record.read = me | (read & (kSeveralBlocks | kSplitMask));
-  } else if (segment == running.segment) {
+  } else if (segment == running.segment && !earlier_in_warp(read)) {
     const unsigned apart = thread_of(read ^ me);
     const std::uint64_t several = apart >= 32 ? kSeveralWarps : apart != 0 ? kSeveralLanes : 0;
     record.read = me | several | (read & (kSeveralLanes | kSeveralWarps | kSeveralBlocks | kSplitMask));

@@ -11,6 +11,7 @@
 
 #include "tests/simt/core/counters.h"
 #include "tests/simt/core/fault.h"
+#include "tests/simt/core/guard.h"
 #include "tests/simt/core/symbols.h"
 #include "tests/simt/include/simt/device.h"
 
@@ -77,7 +78,9 @@ void jump(context::fcontext_t to, context::fcontext_t* save_here) {
 void make_current(Thread& thread) {
   machine.current = &thread;
   thread.wait = Wait::kNone;
-  running.me = identity(running.segment, thread.linear, machine.warps[thread.linear / kWarpSize].stamp);
+  const Warp& warp = machine.warps[thread.linear / kWarpSize];
+  running.me = identity(running.segment, thread.linear, warp.stamp);
+  running.full_stamp = warp.full_stamp;
 }
 
 void begin_segment() {
@@ -237,8 +240,11 @@ void name_threads(const Launch& launch) {
 
 /// Points the hooks at the shared memory of this launch.
 void place_shared_memory(std::size_t dynamic_bytes) {
-  constexpr std::size_t kMostDynamic = 256 * 1024;
-  static const Window dynamic = make_window(reinterpret_cast<std::uintptr_t>(reserve(kMostDynamic)), kMostDynamic);
+  constexpr std::size_t kMostDynamic = 256 * 1024, kMargin = 1 << 20;
+  static const auto around = reinterpret_cast<std::uintptr_t>(reserve(kMostDynamic + 2 * kMargin));
+  static const Window dynamic = make_window(around + kMargin, kMostDynamic);
+  running.around_begin = around;
+  running.around_bytes = kMostDynamic + 2 * kMargin;
   running.dynamic_shared = dynamic;
   running.dynamic_shared.bytes = dynamic_bytes;
   std::memset(reinterpret_cast<void*>(dynamic.begin), 0xff, dynamic_bytes);
@@ -302,6 +308,7 @@ bool run_kernel(const Launch& launch, std::uint32_t ordered) {
   std::iota(blocks.begin(), blocks.end(), 0u);
   for (std::size_t i = blocks.size(); i > 1; --i) std::swap(blocks[i - 1], blocks[random_below(static_cast<std::uint32_t>(i))]);
 
+  const SignalStack signal_stack;
   running.owner = __builtin_thread_pointer();
   for (std::size_t i = 0; i < blocks.size() && !machine.aborted; ++i) run_block(blocks[i]);
   running.owner = nullptr;

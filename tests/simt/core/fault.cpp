@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "tests/simt/core/block.h"
+#include "tests/simt/core/guard.h"
 #include "tests/simt/core/memory.h"
 #include "tests/simt/core/stream.h"
 #include "tests/simt/core/symbols.h"
@@ -39,7 +40,12 @@ std::string who_left(std::uint64_t record) {
 std::string describe_place(const AccessSite& site) {
   char buffer[256];
   if (running.global.contains(site.address)) {
-    const Place place = find_place(site.address);
+    const Place place = find_place(site.address), next = next_place(site.address);
+    if (!place.live && !place.freed && next.live && next.begin - site.address < site.address - (place.begin + place.bytes)) {
+      std::snprintf(buffer, sizeof buffer, "global memory (%zu bytes before allocation %u)",
+                    static_cast<std::size_t>(next.begin - site.address), next.number);
+      return buffer;
+    }
     if (place.begin == 0) return "device memory that was never allocated";
     std::snprintf(buffer, sizeof buffer, "global memory (byte %zu of allocation %u, which has %zu)",
                   static_cast<std::size_t>(site.address - place.begin), place.number, place.bytes);
@@ -52,9 +58,9 @@ std::string describe_place(const AccessSite& site) {
                   variable.bytes);
     return buffer;
   }
-  if (site.address - running.dynamic_shared.begin < (std::size_t{1} << 20)) {
-    std::snprintf(buffer, sizeof buffer, "dynamic shared memory (byte %zu of %zu)",
-                  static_cast<std::size_t>(site.address - running.dynamic_shared.begin), running.dynamic_shared.bytes);
+  if (site.address - running.around_begin < running.around_bytes) {
+    std::snprintf(buffer, sizeof buffer, "dynamic shared memory (byte %td of %zu)",
+                  static_cast<std::ptrdiff_t>(site.address - running.dynamic_shared.begin), running.dynamic_shared.bytes);
     return buffer;
   }
   std::snprintf(buffer, sizeof buffer, "host memory (%p)", reinterpret_cast<void*>(site.address));
@@ -142,7 +148,13 @@ bool finish_faults() {
   return any;
 }
 
-const std::vector<std::string>& faults() { return lines; }
-void clear_faults() { lines.clear(); }
+const std::vector<std::string>& faults() {
+  collect_host_touches();
+  return lines;
+}
+void clear_faults() {
+  collect_host_touches();
+  lines.clear();
+}
 
 }  // namespace simt::core

@@ -40,11 +40,13 @@ SIMT_HOOKS(8)
 SIMT_HOOKS(16)
 #undef SIMT_HOOKS
 
+// Called for sizes that are no power of two, and for structs of up to 16 bytes that are aligned to 4 at most: these are copied in
+// pieces of 4.
 void __tsan_read_range(void* p, std::size_t bytes) {
-  if (in_kernel()) on_range<Access::kRead>(p, bytes, 16, __builtin_return_address(0));
+  if (in_kernel()) on_range<Access::kRead>(p, bytes, bytes <= 16 ? 4 : 16, __builtin_return_address(0));
 }
 void __tsan_write_range(void* p, std::size_t bytes) {
-  if (in_kernel()) on_range<Access::kWrite>(p, bytes, 16, __builtin_return_address(0));
+  if (in_kernel()) on_range<Access::kWrite>(p, bytes, bytes <= 16 ? 4 : 16, __builtin_return_address(0));
 }
 void __tsan_vptr_read(void*) {}
 void __tsan_vptr_update(void*, void*) {}

@@ -118,7 +118,9 @@ bool free_device(void* pointer) {
   a.last = {};
   a.used -= place.bytes;
   forget_contents(place.begin, place.bytes);
-  clear_pages(pointer, place.bytes);
+  const auto page = static_cast<std::uintptr_t>(getpagesize());
+  const std::uintptr_t first = (place.begin + page - 1) / page * page, last = (place.begin + place.bytes) / page * page;
+  if (first < last) madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
   return true;
 }
 
@@ -151,6 +153,11 @@ Place find_place(std::uintptr_t address) {
     a.last = place;
   }
   return place;
+}
+
+Place next_place(std::uintptr_t address) {
+  const auto after = arena().places.upper_bound(address);
+  return after == arena().places.end() ? Place{} : after->second;
 }
 
 std::vector<Place> live_allocations() {

@@ -18,6 +18,8 @@ struct Place {
   bool live = false, freed = false;
 };
 Place find_place(std::uintptr_t address);
+/// The allocation that begins after `address`.
+Place next_place(std::uintptr_t address);
 
 /// Aligned to 256 bytes; null if the device's memory is full.
 void* allocate_device(std::size_t bytes);

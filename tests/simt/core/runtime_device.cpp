@@ -117,7 +117,7 @@ cudaError_t launch(const void* kernel, dim3 grid, dim3 block, std::size_t shared
   const auto limit = dynamic_limits.find(kernel);
   if (shared_bytes > (limit == dynamic_limits.end() ? kSharedByDefault : limit->second)) return remember(cudaErrorInvalidValue);
   const Launch launch{kernel, grid, block, shared_bytes, std::move(body)};
-  return remember(enqueue(stream, [launch](std::uint32_t ordered) { carry_out(launch, ordered); }));
+  return remember(enqueue(stream, {[launch](std::uint32_t ordered) { carry_out(launch, ordered); }}));
 }
 
 void forget(void* pointer, std::size_t bytes) {

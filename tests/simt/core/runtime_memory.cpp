@@ -30,15 +30,22 @@ bool is_pageable(const void* pointer) { return !is_device(pointer) && !is_pinned
 
 /// A copy's work; its faults become the error of the next call that waits.
 Work checked(std::function<void(std::uint32_t)> work) {
-  return [work = std::move(work)](std::uint32_t ordered) {
+  return {[work = std::move(work)](std::uint32_t ordered) {
     const std::size_t before = faults().size();
     work(ordered);
-    if (faults().size() > before) fail_later(cudaErrorIllegalAddress);
-  };
+    if (faults().size() > before) fail_later(cudaErrorLaunchFailure);
+  }};
 }
 
 Work copy_work(void* destination, const void* source, std::size_t bytes) {
-  return checked([=](std::uint32_t ordered) { copy_bytes(destination, source, bytes, ordered); });
+  Work work = checked([=](std::uint32_t ordered) { copy_bytes(destination, source, bytes, ordered); });
+  const auto to = reinterpret_cast<std::uintptr_t>(destination), from = reinterpret_cast<std::uintptr_t>(source);
+  if (is_pinned(to)) {
+    work.host = {to, bytes, true};
+  } else if (is_pinned(from)) {
+    work.host = {from, bytes, false};
+  }
+  return work;
 }
 
 }  // namespace

@@ -122,7 +122,7 @@ cudaError_t cudaLaunchHostFunc(cudaStream_t handle, cudaHostFn_t function, void*
   const DeviceLock lock(device_lock());
   Stream* stream = stream_of(handle);
   if (!stream) return remember(cudaErrorInvalidResourceHandle);
-  return remember(enqueue(stream, [=](std::uint32_t) { function(data); }));
+  return remember(enqueue(stream, {[=](std::uint32_t) { function(data); }}));
 }
 
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
@@ -151,7 +151,7 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t handle) {
     event->clock = stream->capture_clock;
     return cudaSuccess;
   }
-  const cudaError_t error = enqueue(stream, [event](std::uint32_t) { event->milliseconds = now_in_milliseconds(); });
+  const cudaError_t error = enqueue(stream, {[event](std::uint32_t) { event->milliseconds = now_in_milliseconds(); }});
   event->clock = stream->clock;
   return remember(error);
 }

@@ -28,9 +28,12 @@ std::vector<std::uint32_t> executed;        // by stream number
 std::vector<std::size_t> free_numbers;
 std::set<Stream*> streams;
 std::vector<Done> done;  // in the order of segments
+std::vector<std::pair<std::size_t, std::uint32_t>> guards;  // operations that guard host memory: stream, number
 Clock host;              // what the host has waited for
 const Operation* now = nullptr;
 Stream* default_stream = nullptr;
+
+std::uint64_t guard_number(std::size_t stream, std::uint32_t number) { return std::uint64_t{stream} << 32 | number; }
 
 bool is_ready(const Operation& operation) {
   for (std::size_t s = 0; s < operation.clock.streams(); ++s) {
@@ -43,6 +46,11 @@ bool is_ready(const Operation& operation) {
 /// Whatever the host has waited for is ordered before all that comes later: its records need no look-up.
 void forget_old_operations() {
   std::erase_if(done, [](const Done& d) { return host.at(d.stream) >= d.number; });
+  std::erase_if(guards, [](const auto& guard) {
+    if (host.at(guard.first) < guard.second) return false;
+    release_host_range(guard_number(guard.first, guard.second));
+    return true;
+  });
 }
 
 void execute(std::size_t stream) {
@@ -57,10 +65,11 @@ void execute(std::size_t stream) {
     }
   }
   const std::uint32_t first = next_segment();
-  operation.work(std::min(ordered, first));
+  operation.work.run(std::min(ordered, first));
   done.push_back({first, next_segment(), stream, operation.number});
   executed[stream] = operation.number;
   now = nullptr;
+  close_host_pages();
 }
 
 bool run_one() {
@@ -143,6 +152,10 @@ cudaError_t enqueue(Stream* stream, Work work) {
   order_with_default_stream(stream);
   stream->clock.merge(host);
   stream->clock.set(stream->number, ++stream->issued);
+  if (work.host.bytes > 0) {
+    guard_host_range(guard_number(stream->number, stream->issued), work.host);
+    guards.emplace_back(stream->number, stream->issued);
+  }
   queues[stream->number].push_back({stream->number, stream->issued, stream->clock, std::move(work)});
   return cudaSuccess;
 }
@@ -155,6 +168,8 @@ bool has_happened(const Clock& clock) {
 }
 
 void run_until(const Clock& clock) {
+  if (has_happened(clock)) return;
+  const DeviceMemoryOpen open;
   while (!has_happened(clock) && run_one()) {
   }
 }
@@ -167,16 +182,20 @@ void host_waits_for(const Clock& clock) {
 
 void host_waits_for_all() {
   Clock all;
-  for (const Stream* stream : streams) all.merge(stream->clock);
+  for (std::size_t s = 0; s < queues.size(); ++s) all.set(s, queues[s].empty() ? executed[s] : queues[s].back().number);
   host_waits_for(all);
 }
 
 void run_all() {
+  const DeviceMemoryOpen open;
   while (run_one()) {
   }
 }
 
-void make_progress() { run_one(); }
+void make_progress() {
+  const DeviceMemoryOpen open;
+  run_one();
+}
 
 bool ordered_operation(std::uint32_t segment) {
   const Done* other = find_done(segment);

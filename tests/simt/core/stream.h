@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/simt/core/guard.h"
 #include "tests/simt/include/simt/runtime_api.h"
 
 namespace simt::core {
@@ -36,8 +37,12 @@ class Clock {
   std::vector<std::uint32_t> counts_;
 };
 
-/// An operation's work. It gets the highest segment number that is ordered before it as a whole (Running::ordered).
-using Work = std::function<void(std::uint32_t ordered)>;
+/// An operation's work.
+struct Work {
+  /// Gets the highest segment number up to which everything is ordered before the operation (Running::ordered).
+  std::function<void(std::uint32_t ordered)> run;
+  HostRange host{};  ///< page-locked memory that the host must leave alone until it has waited
+};
 
 /// A recorded operation of a graph: its clock counts the operations of the capture's own streams.
 struct Recorded {

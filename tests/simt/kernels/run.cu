@@ -3,13 +3,13 @@
 
 #include "tests/simt/kernels/selftest.h"
 
-/// Runs one scenario; false if there is none of that name.
-extern "C" __attribute__((visibility("default"))) bool simt_run_scenario(const char* name) {
+/// Runs one scenario; returns what it has to complain of, as text.
+extern "C" __attribute__((visibility("default"))) const char* simt_run_scenario(const char* name) {
+  selftest::complaints().clear();
   for (const selftest::Scenario* s = selftest::Scenario::first(); s; s = s->next) {
-    if (std::strcmp(s->name, name) == 0) {
-      s->run();
-      return true;
-    }
+    if (std::strcmp(s->name, name) != 0) continue;
+    s->run();
+    return selftest::complaints().c_str();
   }
-  return false;
+  return "there is no such scenario";
 }

@@ -2,7 +2,9 @@
 #pragma once
 
 #include "simt/device.h"
+#ifdef __SANITIZE_THREAD__  // instrumented, as all code with kernels must be
 #include "simt/seen_memory.h"
+#endif
 
 #define __global__
 #define __device__
@@ -13,7 +15,7 @@
 #define __noinline__ __attribute__((noinline))
 #define __launch_bounds__(...)
 #define __restrict__ __restrict
-#define __align__(n) alignas(n)
+#define __align__(n) __attribute__((aligned(n)))
 
 // A block runs on one thread of the host, one block at a time, so its shared memory is thread-local memory. The guard before
 // each variable keeps an overrun from reaching its neighbour unseen (core/symbols.cpp knows it by its name).

@@ -1,21 +1,29 @@
 // CUDA's vector types, with CUDA's alignments: a float4 is one 16-byte access.
 #pragma once
 
-#define SIMT_VECTOR2(name, T, alignment)                \
-  struct alignas(alignment) name {                      \
-    T x, y;                                             \
-  };                                                    \
-  constexpr name make_##name(T x, T y) { return {x, y}; }
-#define SIMT_VECTOR3(name, T)                                \
-  struct name {                                              \
-    T x, y, z;                                               \
-  };                                                         \
-  constexpr name make_##name(T x, T y, T z) { return {x, y, z}; }
-#define SIMT_VECTOR4(name, T, alignment)                          \
-  struct alignas(alignment) name {                                \
-    T x, y, z, w;                                                 \
-  };                                                              \
-  constexpr name make_##name(T x, T y, T z, T w) { return {x, y, z, w}; }
+// make_float4 and its kin go through a vector type of the compiler, so that what they make is stored as a whole: written out by
+// members, the compiler would store (and the emulator count) each member on its own.
+#define SIMT_VECTOR2(name, T, alignment)                                 \
+  struct alignas(alignment) name {                                       \
+    T x, y;                                                              \
+  };                                                                     \
+  inline __attribute__((always_inline)) name make_##name(T x, T y) {     \
+    typedef T Whole __attribute__((vector_size(sizeof(name))));          \
+    return __builtin_bit_cast(name, Whole{x, y});                        \
+  }
+#define SIMT_VECTOR3(name, T)                                                \
+  struct name {                                                              \
+    T x, y, z;                                                               \
+  };                                                                         \
+  inline __attribute__((always_inline)) name make_##name(T x, T y, T z) { return {x, y, z}; }
+#define SIMT_VECTOR4(name, T, alignment)                                           \
+  struct alignas(alignment) name {                                                 \
+    T x, y, z, w;                                                                  \
+  };                                                                               \
+  inline __attribute__((always_inline)) name make_##name(T x, T y, T z, T w) {     \
+    typedef T Whole __attribute__((vector_size(sizeof(name))));                    \
+    return __builtin_bit_cast(name, Whole{x, y, z, w});                            \
+  }
 
 #define SIMT_VECTORS(prefix, T, size) \
   SIMT_VECTOR2(prefix##2, T, 2 * size) SIMT_VECTOR3(prefix##3, T) SIMT_VECTOR4(prefix##4, T, (size == 8 ? 16 : 4 * size))
