@@ -20,17 +20,28 @@ add_custom_command(OUTPUT ${simt_core_object}
   COMMAND_EXPAND_LISTS VERBATIM)
 add_custom_target(sepia_simt_core_object DEPENDS ${simt_core_object})
 
-function(sepia_simt_library name)
+function(sepia_simt_options name)
   set_source_files_properties(${ARGN} PROPERTIES LANGUAGE CXX)
-  add_library(${name} SHARED ${ARGN} ${simt_core_object})
   set_source_files_properties(${simt_core_object} PROPERTIES EXTERNAL_OBJECT ON GENERATED ON)
   add_dependencies(${name} sepia_simt_core_object)
   set_target_properties(${name} PROPERTIES LINKER_LANGUAGE CXX)
   target_include_directories(${name} BEFORE PRIVATE ${PROJECT_SOURCE_DIR}/tests/simt/include)
   target_compile_definitions(${name} PRIVATE SEPIA_SIMT)
-  target_compile_options(${name} PRIVATE -O1 -g1 -fno-tree-sra -fsanitize=thread -fvisibility=hidden -Wno-unknown-pragmas -Wno-class-memaccess -Wno-missing-field-initializers
+  target_compile_options(${name} PRIVATE -O1 -g1 -fno-tree-sra -fsanitize=thread -fvisibility=hidden -Wno-unknown-pragmas
+    -Wno-class-memaccess -Wno-missing-field-initializers
     "SHELL:-include ${PROJECT_SOURCE_DIR}/tests/simt/include/simt/seen_memory.h" "SHELL:-x c++")
   target_link_libraries(${name} PRIVATE sepia_options ${BOOST_CONTEXT_LIBRARY} Threads::Threads)
+endfunction()
+
+function(sepia_simt_library name)
+  add_library(${name} SHARED ${ARGN} ${simt_core_object})
+  sepia_simt_options(${name} ${ARGN})
+endfunction()
+
+# The same as a program; one of the files has a main().
+function(sepia_simt_program name)
+  add_executable(${name} ${ARGN} ${simt_core_object})
+  sepia_simt_options(${name} ${ARGN})
 endfunction()
 
 # The CUDA backend, emulated: takes the place of libsepia_cuda.so.

@@ -45,7 +45,10 @@ int find_own_module(dl_phdr_info* info, std::size_t, void* out) {
   }
   if (!mine) return 0;
   image.load_address = info->dlpi_addr;
-  image.path = info->dlpi_name && info->dlpi_name[0] ? info->dlpi_name : "/proc/self/exe";
+  // The program itself has no name here.
+  const std::unique_ptr<char, void (*)(void*)> path(realpath(info->dlpi_name && info->dlpi_name[0] ? info->dlpi_name : "/proc/self/exe", nullptr),
+                                                    std::free);
+  if (path) image.path = path.get();
   image.begin = UINTPTR_MAX;
   for (int i = 0; i < info->dlpi_phnum; ++i) {
     const auto& segment = info->dlpi_phdr[i];
