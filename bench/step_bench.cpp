@@ -78,6 +78,7 @@ int run(const Settings& s) {
   set_num_threads(s.threads);
   models::ModelSpec spec = models::default_spec(s.model);
   spec.image_size = s.image_size;
+  spec.classes = 2;
   const NoisePictures pictures(s.batch, s.image_size);
   Loader loader(pictures, {.batch_size = s.batch, .workers = 0});
   Batch batch;

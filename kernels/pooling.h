@@ -5,12 +5,13 @@
 
 namespace sepia::kernels {
 
-/// Windows of kernel x kernel; padding counts as minus infinity. P = (H + 2 padding - kernel) / stride + 1.
+/// Windows of kernel x kernel; padding counts as minus infinity. P = (H + 2 padding + extra_end - kernel) / stride + 1: extra_end
+/// more rows and columns of padding at the bottom and to the right (Keras pads so), which only windows that overlap may have.
 struct MaxPoolShape {
-  std::int64_t batch = 0, height = 0, width = 0, channels = 0, kernel = 2, stride = 2, padding = 0;
+  std::int64_t batch = 0, height = 0, width = 0, channels = 0, kernel = 2, stride = 2, padding = 0, extra_end = 0;
 
-  constexpr std::int64_t out_height() const { return (height + 2 * padding - kernel) / stride + 1; }
-  constexpr std::int64_t out_width() const { return (width + 2 * padding - kernel) / stride + 1; }
+  constexpr std::int64_t out_height() const { return (height + 2 * padding + extra_end - kernel) / stride + 1; }
+  constexpr std::int64_t out_width() const { return (width + 2 * padding + extra_end - kernel) / stride + 1; }
 };
 
 /// y[n, p, q, c] = max over the window of act(x). The first maximum in scan order (rows, then columns) wins and NaN wins over all,

@@ -1,5 +1,7 @@
 #include "engine/ops/pooling.h"
 
+#include <algorithm>
+
 #include "engine/ops/record.h"
 
 namespace sepia::ops {
@@ -43,15 +45,37 @@ struct GlobalAvgPoolNode final : Node {
   Tensor x_;
 };
 
+struct Padding {
+  std::int64_t begin, extra_end;
+  bool operator==(const Padding&) const = default;
+};
+
+// How TensorFlow pads a side for padding='same': ceil(side / stride) outputs, the odd element of the padding at the end.
+Padding same_padding(std::int64_t side, const MaxPoolParams& params) {
+  const std::int64_t outputs = (side + params.stride - 1) / params.stride;
+  const std::int64_t total = std::max<std::int64_t>(0, (outputs - 1) * params.stride + params.kernel - side);
+  return {total / 2, total % 2};
+}
+
+Padding padding_of(const Shape& x, const MaxPoolParams& params) {
+  if (!params.same) return {params.padding, 0};
+  SEPIA_CHECK(params.kernel > params.stride, "[max_pool] padding 'same' is for windows that overlap: kernel ", params.kernel, ", stride ", params.stride);
+  const Padding rows = same_padding(x[1], params);
+  SEPIA_CHECK(rows == same_padding(x[2], params), "[max_pool] padding 'same' needs rows and columns alike, got input ", x, "; use square pictures");
+  return rows;
+}
+
 }  // namespace
 
 Variable max_pool(const Variable& x, const MaxPoolParams& params) {
   SEPIA_CHECK(x.shape().ndim() == 4, "[max_pool] input must be (N, H, W, C), got ", x.shape());
   SEPIA_CHECK(params.kernel >= 1 && params.kernel <= 16 && params.stride >= 1 && params.padding >= 0 && params.padding <= params.kernel / 2,
               "[max_pool] needs 1 <= kernel <= 16, stride >= 1, 0 <= padding <= kernel/2");
+  const Padding padding = padding_of(x.shape(), params);
   const kernels::MaxPoolShape shape{.batch = x.shape()[0], .height = x.shape()[1], .width = x.shape()[2], .channels = x.shape()[3],
-                                    .kernel = params.kernel, .stride = params.stride, .padding = params.padding};
-  SEPIA_CHECK(shape.height + 2 * shape.padding >= shape.kernel && shape.width + 2 * shape.padding >= shape.kernel,
+                                    .kernel = params.kernel, .stride = params.stride, .padding = padding.begin, .extra_end = padding.extra_end};
+  const std::int64_t padded = 2 * shape.padding + shape.extra_end;
+  SEPIA_CHECK(shape.height + padded >= shape.kernel && shape.width + padded >= shape.kernel,
               "[max_pool] a window of ", shape.kernel, " does not fit a picture of ", shape.height, "x", shape.width, "; use a larger --image-size");
   const Shape out{shape.batch, shape.out_height(), shape.out_width(), shape.channels};
   Tensor y = Tensor::empty(out, x.dtype(), x.device());

@@ -29,6 +29,11 @@ const nlohmann::json& layer(const nlohmann::json& summary, const std::string& na
 TEST(Summary, CountsOfTheDocument) {
   EXPECT_EQ(summary_of({"simplenet"}).at("total_params"), 16901762);
   EXPECT_EQ(summary_of({"edgenet"}).at("total_params"), 64066);
+  EXPECT_EQ(summary_of({"xception"}).at("total_params"), 22855952);
+  EXPECT_EQ(summary_of({"xception", "--classes", "2"}).at("total_params"), 20811050);
+  const auto based = summary_of({"xception_based", "--diff", "xception"});
+  EXPECT_EQ(based.at("total_params"), 23128786);
+  EXPECT_EQ(based.at("diff").at("params_difference"), 272834);
 }
 
 TEST(Summary, LayersOfEdgenet) {

@@ -10,6 +10,11 @@ namespace {
 TEST(Models, ParameterCountsAreTheDocuments) {
   EXPECT_EQ(make_model(default_spec("simplenet"))->parameter_count(), 16'901'762);
   EXPECT_EQ(make_model(default_spec("edgenet"))->parameter_count(), 64'066);
+  ModelSpec xception = default_spec("xception");
+  EXPECT_EQ(make_model(xception)->parameter_count(), 22'855'952);
+  xception.classes = 2;
+  EXPECT_EQ(make_model(xception)->parameter_count(), 20'811'050);
+  EXPECT_EQ(make_model(default_spec("xception_based"))->parameter_count(), 23'128'786);
 }
 
 TEST(Models, ForwardGivesLogitsPerPicture) {
@@ -20,7 +25,7 @@ TEST(Models, ForwardGivesLogitsPerPicture) {
     model->place(kCpuDevice, DType::kF32, 1);
     model->eval();
     const NoGradGuard no_grad;
-    EXPECT_EQ((*model)(Variable(Tensor::zeros({3, 64, 64, 3}, DType::kF32, kCpuDevice))).shape(), Shape({3, 2})) << name;
+    EXPECT_EQ((*model)(Variable(Tensor::zeros({3, 64, 64, 3}, DType::kF32, kCpuDevice))).shape(), Shape({3, spec.classes})) << name;
   }
 }
 

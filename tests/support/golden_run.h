@@ -11,6 +11,7 @@
 
 #include "engine/io/file_layout.h"
 #include "engine/nn/flat_parameters.h"
+#include "engine/nn/layers.h"
 #include "engine/ops/cross_entropy.h"
 #include "engine/ops/materialise.h"
 #include "engine/optim/optimizer.h"
@@ -41,20 +42,24 @@ struct PictureOrder {
 /// Adam with its default settings on batches 0, 1, ... of the counter formula, again and again.
 class Run {
  public:
-  Run(const std::string& network, const RunSetup& setup, Device device, DType dtype, PictureOrder order = {}) : setup_(setup), order_(order) {
-    models::ModelSpec spec = models::default_spec(network);
-    spec.image_size = setup.image_size;
-    model_ = models::make_model(spec);
+  Run(const std::string& network, const RunSetup& setup, Device device, DType dtype, PictureOrder order = {})
+      : Run(made(network, setup.image_size), setup, device, dtype, order) {}
+
+  /// The same with a network that is not in the catalogue.
+  Run(std::unique_ptr<nn::Module> network, const RunSetup& setup, Device device, DType dtype, PictureOrder order = {})
+      : setup_(setup), order_(order), model_(std::move(network)) {
     model_->place(device, dtype, 0);
     const auto parameters = model_->named_parameters();
     std::map<std::string, const nn::Parameter*> by_name(parameters.begin(), parameters.end());
     for (std::uint32_t number = 0; number < parameters.size(); ++number) {
       const auto& [name, parameter] = parameters[number];
       const std::string layer = name.substr(0, name.rfind('.'));
-      const bool is_bn = layer.ends_with(".bn");
+      const bool is_bn = dynamic_cast<nn::BatchNorm2d*>(&model_->at(layer)) != nullptr;
       const std::string kind = is_bn ? "bn_" + name.substr(layer.size() + 1) : "uniform";
-      // Every layer has one bias for each output, so that what is left of its weights is the fan-in.
-      const auto fan_in = static_cast<std::uint32_t>(by_name.at(layer + ".weight")->shape.numel() / by_name.at(layer + ".bias")->shape.numel());
+      // A bias takes its layer's. The outputs come first in memory, and last in depthwise weights.
+      const nn::Parameter& weight = *by_name.at(layer + ".weight");
+      const std::int64_t outputs = weight.layout == nn::FileLayout::kDepthwise ? weight.shape[-1] : weight.shape[0];
+      const auto fan_in = static_cast<std::uint32_t>(weight.shape.numel() / outputs);
       const std::vector<double> file = counter_formula::parameter(number, kind, static_cast<std::size_t>(parameter->shape.numel()), fan_in);
       std::vector<double> memory(file.size());
       from_file_layout(*parameter, sizeof(double), std::as_bytes(std::span(file)), std::as_writable_bytes(std::span(memory)));
@@ -113,6 +118,12 @@ class Run {
   int steps() const { return setup_.steps; }
 
  private:
+  static std::unique_ptr<nn::Module> made(const std::string& network, std::uint32_t image_size) {
+    models::ModelSpec spec = models::default_spec(network);
+    spec.image_size = image_size;
+    return models::make_model(spec);
+  }
+
   std::size_t batch_of(int s) const { return static_cast<std::uint32_t>(s) % setup_.batches; }
 
   void load_batch(std::uint32_t b) {

@@ -111,18 +111,19 @@ struct GlobalAvgPoolCase {
 };
 
 inline std::vector<MaxPoolCase> max_pool_cases() {
-  // {batch, height, width, channels, kernel, stride, padding}
+  // {batch, height, width, channels, kernel, stride, padding, extra padding at the end}
   static const kernels::MaxPoolShape kShapes[] = {
       {1, 1, 1, 1, 1, 1, 0}, {2, 1, 1, 37, 3, 2, 1}, {1, 4, 6, 1, 2, 2, 0},     {2, 7, 5, 3, 2, 2, 0},
       {1, 9, 8, 6, 2, 2, 0}, {2, 7, 9, 24, 3, 2, 1}, {1, 6, 5, 37, 3, 1, 1},    {1, 5, 4, 728, 3, 2, 1},
       {1, 8, 9, 5, 5, 3, 2}, {1, 7, 7, 4, 2, 3, 0},  {1, 17, 18, 16, 16, 1, 0},
+      {2, 8, 6, 24, 3, 2, 0, 1}, {1, 2, 4, 5, 3, 2, 0, 1}, {1, 7, 9, 11, 5, 2, 1, 1},
   };
   std::vector<MaxPoolCase> cases;
   for (const auto& s : kShapes) {
     for (const PrologueKind prologue : kAllPrologues) {
       for (const auto accumulate : {kernels::Accumulate::kWrite, kernels::Accumulate::kAdd}) {
         cases.push_back({str("max_pool n", s.batch, " ", s.height, "x", s.width, " c", s.channels, " k", s.kernel, " s", s.stride, " p",
-                             s.padding, " ", describe(prologue), " ", describe(accumulate)),
+                             s.padding, s.extra_end ? "+1" : "", " ", describe(prologue), " ", describe(accumulate)),
                          s, prologue, accumulate});
       }
     }

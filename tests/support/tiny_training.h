@@ -54,6 +54,7 @@ inline train::TrainOutcome run_tiny(const train::TrainConfig& config, const std:
   const train::RunPictures pictures = train::check_pictures(config, {});
   models::ModelSpec spec = models::default_spec(config.model);
   spec.image_size = config.image_size;
+  spec.classes = 2;
   const std::unique_ptr<nn::Module> model = models::make_model(spec);
   model->place(kCpuDevice, DType::kF32, config.seed);
   if (sabotage) sabotage(*model);

@@ -26,7 +26,7 @@ std::string known_networks() { return fmt::format("{}", fmt::join(models::model_
        suggestion.empty() ? "; networks: " + known_networks() : ", did you mean '" + suggestion + "'?");
 }
 
-// The weights file that the argument means.
+// The file that the argument means.
 fs::path weights_path(const std::string& argument, bool needs_weights) {
   const fs::path path = argument;
   std::error_code error;
@@ -38,8 +38,8 @@ fs::path weights_path(const std::string& argument, bool needs_weights) {
   if (!fs::exists(path, error)) fail_nothing_there(argument, needs_weights);
   const std::string extension = path.extension().string();
   for (const char* foreign : {".pth", ".pt", ".h5", ".bin", ".ckpt"}) {
-    SEPIA_CHECK_KIND(extension != foreign, ErrorKind::kData, argument, ": sepia loads only .safetensors files; save the weights as one (in Python: ",
-                     "safetensors.torch.save_file(model.state_dict(), 'weights.safetensors')) and give that with --arch");
+    SEPIA_CHECK_KIND(extension != foreign, ErrorKind::kData, argument, ": only .safetensors files are loaded here; convert it first: sepia convert ",
+                     argument, " ", fs::path(argument).replace_extension(".safetensors").string(), " --arch NAME");
   }
   return path;
 }
@@ -49,8 +49,8 @@ void check_usable(const ModelInfo& info, const std::string& source, const std::s
   SEPIA_CHECK_KIND(asked.empty() || asked == info.model, ErrorKind::kData, source, ": belongs to ", info.model, ", not to --arch ", asked, "; leave --arch out");
   SEPIA_CHECK_KIND(is_architecture(info.model), ErrorKind::kData, source, ": belongs to the network '", info.model, "', which this sepia does not have (networks: ",
                    known_networks(), ")");
-  SEPIA_CHECK_KIND(info.input == "rgb" && info.numerics == "pytorch", ErrorKind::kData, source, ": needs input '", info.input, "' and numerics '", info.numerics,
-                   "'; this sepia has only rgb and pytorch");
+  SEPIA_CHECK_KIND(info.input == "rgb" && models::has_numerics(info.model, info.numerics), ErrorKind::kData, source, ": needs input '", info.input,
+                   "' and numerics '", info.numerics, "', which this sepia does not have for ", info.model);
 }
 
 models::ModelSpec spec_of(const ModelInfo& info) {
@@ -58,7 +58,22 @@ models::ModelSpec spec_of(const ModelInfo& info) {
   spec.image_size = info.image_size;
   spec.classes = info.classes;
   spec.normalisation = {.mean = info.mean, .std = info.std};
+  spec.numerics = info.numerics;
   return spec;
+}
+
+ModelInfo info_of(const models::ModelSpec& spec) {
+  return {.model = spec.name, .mean = spec.normalisation.mean, .std = spec.normalisation.std, .image_size = spec.image_size, .classes = spec.classes,
+          .numerics = spec.numerics};
+}
+
+/// A file without metadata: what the architecture says, with as many classes as the file's last layer has.
+ModelInfo info_from_head(const std::string& architecture, const SafetensorsFile& file) {
+  models::ModelSpec spec = models::default_spec(architecture);
+  const std::string last_bias = models::make_model(spec)->named_parameters().back().first;
+  const TensorEntry* entry = file.find(last_bias);
+  if (entry != nullptr && entry->shape.size() == 1 && entry->shape[0] >= 2) spec.classes = entry->shape[0];
+  return info_of(spec);
 }
 
 }  // namespace
@@ -73,10 +88,7 @@ LoadedModel load_model(const std::string& argument, const ModelArgumentOptions& 
   std::unique_ptr<SafetensorsFile> file;
   if (is_architecture(argument)) {
     SEPIA_CHECK(!options.needs_weights, "'", argument, "' is a network without weights; give a .safetensors file or a run folder");
-    loaded.info.model = argument;
-    const ops::Normalisation normalisation = models::default_spec(argument).normalisation;
-    loaded.info.mean = normalisation.mean;
-    loaded.info.std = normalisation.std;
+    loaded.info = info_of(models::default_spec(argument));
   } else {
     loaded.weights = weights_path(argument, options.needs_weights);
     file = std::make_unique<SafetensorsFile>(SafetensorsFile::open(loaded.weights));
@@ -87,8 +99,7 @@ LoadedModel load_model(const std::string& argument, const ModelArgumentOptions& 
     } else {
       SEPIA_CHECK_KIND(!options.architecture.empty(), ErrorKind::kData, loaded.weights.string(),
                        ": does not say which network it belongs to; add --arch NAME (", known_networks(), ")");
-      const ops::Normalisation normalisation = models::default_spec(options.architecture).normalisation;
-      loaded.info = {.model = options.architecture, .mean = normalisation.mean, .std = normalisation.std};
+      loaded.info = info_from_head(options.architecture, *file);
     }
   }
   if (options.image_size > 0) loaded.info.image_size = options.image_size;

@@ -24,7 +24,7 @@ struct ModelArgumentOptions {
   DType dtype = DType::kF32;
   std::uint64_t seed = 0;        ///< first weights when only an architecture is named
   std::int64_t image_size = 0;   ///< 0: what the file says, or 256
-  std::int64_t classes = 0;      ///< 0: what the file says, or 2
+  std::int64_t classes = 0;      ///< 0: what the file or its head says, or the network's own
   bool needs_weights = true;     ///< an architecture alone is an error
 };
 

@@ -45,7 +45,7 @@ std::string picture_shape(const Shape& shape) {
 }
 
 void print_table(const tools::LayerTable& table) {
-  constexpr const char* kRow = "{:<22} {:<16} {:<9} {:>13} {:>13} {:>12} {:>14} {:>12}\n";
+  constexpr const char* kRow = "{:<24} {:<16} {:<9} {:>13} {:>13} {:>12} {:>14} {:>12}\n";
   fmt::print(kRow, "layer", "type", "stage", "input", "output", "parameters", "FLOPs", "bytes");
   for (const tools::LayerRow& row : table.layers) {
     fmt::print(kRow, row.name, row.type, row.stage, picture_shape(row.input_shape), picture_shape(row.output_shape), grouped(row.params),
@@ -59,7 +59,7 @@ void print_table(const tools::LayerTable& table) {
 
 void print_difference(const tools::LayerTable& table, const tools::LayerTable& other) {
   for (const tools::LayerDifference& d : tools::layer_differences(table, other)) {
-    fmt::print("  {:<22} {:>12} {:>12} {:>13}\n", d.name, grouped(d.params), grouped(d.other_params), grouped(d.params - d.other_params, true));
+    fmt::print("  {:<24} {:>12} {:>12} {:>13}\n", d.name, grouped(d.params), grouped(d.other_params), grouped(d.params - d.other_params, true));
   }
   fmt::print("{} - {} = {}\n", table.model, other.model, grouped(table.total_params - other.total_params, true));
 }
@@ -119,7 +119,7 @@ void add_summary_command(CLI::App& app, Session& session) {
                                           "sepia summary edgenet\n"
                                           "sepia summary run                           # what a run has trained\n"
                                           "sepia summary simplenet --image-size 128\n"
-                                          "sepia summary simplenet --diff edgenet\n"
+                                          "sepia summary xception_based --diff xception\n"
                                           "sepia summary edgenet --json");
   command.add_option("MODEL", options->model, kModelHelp)->required();
   command.add_option("--diff", options->other, "Print how MODEL differs from this model")->type_name("OTHER");

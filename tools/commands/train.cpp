@@ -90,7 +90,7 @@ int run_train(const std::string& architecture, TrainOptions& options, const Sess
     SEPIA_CHECK(!options.config.data.empty(), "--data is required: the folder that holds train/real and train/fake");
     SEPIA_CHECK(!options.out.empty(), "--out is required: the new folder for the run");
     options.config.model = architecture;
-    models::default_spec(architecture);  // an unknown name is said before anything else happens
+    options.config.normalisation = models::default_spec(architecture).normalisation;  // an unknown name is said before anything else
     apply_words(options);
     config = options.config;
     config.device = device_name(use_device(options.device).device);
@@ -121,7 +121,7 @@ void add_train_command(CLI::App& app, Session& session) {
                                           "sepia train --resume runs/edge                         # after Ctrl-C, a crash or a power cut");
   const auto architecture = std::make_shared<std::string>();
   const auto options = std::make_shared<TrainOptions>();
-  command.add_option("ARCH", *architecture, "Network: simplenet or edgenet");
+  command.add_option("ARCH", *architecture, "Network: simplenet, edgenet, xception or xception_based");
   add_train_options(command, *options);
   session.set_action(command, [architecture, options, &session] { return run_train(*architecture, *options, session); });
 }

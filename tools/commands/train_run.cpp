@@ -111,6 +111,7 @@ TrainResult run_training(const train::TrainConfig& config, const fs::path& out, 
 
   models::ModelSpec spec = models::default_spec(config.model);
   spec.image_size = config.image_size;
+  spec.classes = 2;  // a detector of fakes, whatever the network's published weights are for
   spec.normalisation = config.normalisation;
   const std::unique_ptr<nn::Module> model = models::make_model(spec);
   const Compute compute = use_device({.device = config.device, .precision = config.precision, .threads = config.threads});

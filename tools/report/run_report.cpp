@@ -133,6 +133,7 @@ void write_run_report(const fs::path& run) {
   data.parameters = models::make_model([&] {
                       models::ModelSpec spec = models::default_spec(log.value("model", ""));
                       spec.image_size = config["config"].value("image_size", 256);
+                      spec.classes = 2;  // a run trains a detector, whatever the network's published weights are for
                       return spec;
                     }())->parameter_count();
   for (const auto& [name, split] : config["data"].items()) {
