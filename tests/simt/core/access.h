@@ -101,6 +101,18 @@ inline void check_record(Record& record, const AccessSite& site) {
 template <Access kAccess, Space kSpace, unsigned kBytes>
 inline void check_window(const Window& window, const AccessSite& site) {
   Record* first = window.record(site.address & ~std::uintptr_t{3});
+  if constexpr (kBytes > 4) {  // most often the words of a vector have the same history: one check does for all
+    std::uint64_t differs = first->read & kSplitMask;
+    for (unsigned word = 1; word < kBytes / 4; ++word) {
+      differs |= (first->write ^ first[word].write) | (first->read ^ first[word].read);
+    }
+    if (differs == 0) [[likely]] {
+      Record record = *first;
+      check_record<kAccess, kSpace>(record, site);
+      for (unsigned word = 0; word < kBytes / 4; ++word) first[word] = record;
+      return;
+    }
+  }
   if constexpr (kBytes >= 4) {
     for (unsigned word = 0; word < kBytes / 4; ++word) {
       if ((first[word].read & kSplitMask) == 0) [[likely]] {

@@ -11,13 +11,17 @@
 
 #include "tests/simt/core/counters.h"
 #include "tests/simt/core/fault.h"
+#include "tests/simt/core/forever.h"
 #include "tests/simt/core/guard.h"
 #include "tests/simt/core/symbols.h"
 #include "tests/simt/include/simt/device.h"
 
 namespace simt::core {
 
-Machine machine;
+namespace {
+Forever<Machine> the_machine;
+}
+Machine& machine = the_machine.get();
 Running running;
 
 namespace {
@@ -29,8 +33,10 @@ constexpr std::size_t kStackBytes = 128 * 1024;
 std::uint64_t order_state = 1;
 std::uint32_t last_segment = 0;
 
-std::vector<Fiber> fibers;
-std::vector<Fiber*> idle;
+Forever<std::vector<Fiber>> the_fibers;
+Forever<std::vector<Fiber*>> the_idle;
+std::vector<Fiber>& fibers = the_fibers.get();
+std::vector<Fiber*>& idle = the_idle.get();
 Fiber* running_fiber = nullptr;
 
 void fiber_body(context::transfer_t from);

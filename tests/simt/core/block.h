@@ -93,7 +93,7 @@ struct Machine {
   /// What the current block has seen of them: location and how many of its releases.
   std::vector<std::pair<std::uintptr_t, std::size_t>> acquired;
 };
-extern Machine machine;
+extern Machine& machine;
 
 /// Runs all blocks of the launch in an order drawn from the seed. `ordered`: see Running. False if a fault ended it early.
 bool run_kernel(const Launch& launch, std::uint32_t ordered);

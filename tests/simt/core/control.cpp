@@ -1,7 +1,6 @@
 #include "tests/simt/control.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <string>
@@ -15,23 +14,18 @@
 namespace simt::core {
 namespace {
 
-bool faults_were_read = true;
-
-struct SeedFromEnvironment {
-  SeedFromEnvironment() {
+struct BeginAndEnd {
+  BeginAndEnd() {
     const char* text = std::getenv("SEPIA_SIMT_SEED");
     seed_order(text ? std::strtoull(text, nullptr, 10) : 0);
   }
-  /// Faults that nobody has asked for do not get lost.
-  ~SeedFromEnvironment() {
-    if (faults_were_read) return;
-    for (const std::string& line : faults()) std::fprintf(stderr, "simt: %s\n", line.c_str());
-  }
-} seed_from_environment;
+  ~BeginAndEnd() { print_untold_faults(); }
+} begin_and_end;
 
 std::size_t copy_faults(char* out, std::size_t capacity) {
   const DeviceLock lock(device_lock());
   std::string text;
+  faults_are_told();
   for (const std::string& line : faults()) text += line + "\n";
   if (capacity > 0) {
     const std::size_t length = std::min(text.size(), capacity - 1);

@@ -7,6 +7,7 @@
 
 #include "tests/simt/core/access.h"
 #include "tests/simt/core/block.h"
+#include "tests/simt/core/forever.h"
 #include "tests/simt/include/simt/device.h"
 
 namespace simt::core {
@@ -29,9 +30,13 @@ struct Request {
   Space space{};
 };
 
-std::vector<std::vector<Logged>> logs{kMostThreads};
-std::vector<SimtKernelCounters> kernels;
-std::unordered_map<std::string, std::size_t> places;
+struct State {
+  std::vector<std::vector<Logged>> logs{kMostThreads};  ///< by thread
+  std::vector<SimtKernelCounters> kernels;
+  std::unordered_map<std::string, std::size_t> places;  ///< in kernels, by name
+};
+Forever<State> state;
+auto& [logs, kernels, places] = state.get();
 SimtKernelCounters* now = nullptr;
 
 /// The distinct values among the first n; returns how many there are. n <= 64.

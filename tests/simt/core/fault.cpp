@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "tests/simt/core/block.h"
+#include "tests/simt/core/forever.h"
 #include "tests/simt/core/guard.h"
 #include "tests/simt/core/memory.h"
 #include "tests/simt/core/stream.h"
@@ -20,9 +21,14 @@ struct Noted {
   uint3 block{}, thread{};
 };
 
-std::vector<Noted> notes;
-std::set<std::pair<FaultKind, const void*>> noted_places;
-std::vector<std::string> lines;
+struct State {
+  std::vector<Noted> notes;
+  std::set<std::pair<FaultKind, const void*>> noted_places;
+  std::vector<std::string> lines;
+};
+Forever<State> state;
+auto& [notes, noted_places, lines] = state.get();
+std::size_t told = 0;  ///< lines that somebody has asked for
 
 std::string text_of(uint3 v) { return "(" + std::to_string(v.x) + "," + std::to_string(v.y) + "," + std::to_string(v.z) + ")"; }
 
@@ -152,9 +158,16 @@ const std::vector<std::string>& faults() {
   collect_host_touches();
   return lines;
 }
+void faults_are_told() { told = lines.size(); }
+
+void print_untold_faults() {
+  for (std::size_t i = told; i < lines.size(); ++i) std::fprintf(stderr, "simt: %s\n", lines[i].c_str());
+}
+
 void clear_faults() {
   collect_host_touches();
   lines.clear();
+  told = 0;
 }
 
 }  // namespace simt::core

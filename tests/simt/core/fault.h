@@ -49,4 +49,9 @@ bool finish_faults();
 const std::vector<std::string>& faults();
 void clear_faults();
 
+/// Somebody has been told of all faults so far, as text or as an error.
+void faults_are_told();
+/// At the end of the process, so that no fault gets lost.
+void print_untold_faults();
+
 }  // namespace simt::core

@@ -9,10 +9,12 @@
 #include <atomic>
 #include <cstdio>
 #include <cstring>
+#include <ctime>
 #include <map>
 #include <string>
 
 #include "tests/simt/core/fault.h"
+#include "tests/simt/core/forever.h"
 #include "tests/simt/core/memory.h"
 #include "tests/simt/core/running.h"
 
@@ -20,13 +22,15 @@ namespace simt::core {
 namespace {
 
 int open_depth = 0;
-std::map<std::uint64_t, HostRange> guarded;
+Forever<std::map<std::uint64_t, HostRange>> the_guarded;
+auto& guarded = the_guarded.get();
 bool pages_lifted = false;  ///< the emulator itself came by a guarded page
 
 /// What the signal handler leaves for collect_host_touches; it may allocate nothing.
 struct Touch {
   std::uintptr_t address;
-  bool device, exact, of_written;
+  bool device;      ///< device memory; else page-locked memory
+  bool of_written;  ///< that a copy fills
 };
 std::array<Touch, 64> touches;
 std::atomic<std::size_t> touch_count{0};
@@ -49,6 +53,29 @@ void protect_device(int protection) {
   if (running.global.bytes) mprotect(reinterpret_cast<void*>(running.global.begin), running.global.bytes, protection);
 }
 
+bool device_is_closed = false;
+double spent_closing = 0;  ///< seconds of processor time
+
+double seconds(clockid_t clock) {
+  timespec time{};
+  clock_gettime(clock, &time);
+  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+}
+
+/// Opening and closing takes a time that grows with the memory in use. It may take a twentieth of all time; when it has taken more,
+/// device memory stays open for a while.
+bool closing_is_affordable() {
+  static const double begin = seconds(CLOCK_MONOTONIC);
+  return spent_closing < 0.05 + 0.05 * (seconds(CLOCK_MONOTONIC) - begin);
+}
+
+void set_device_closed(bool closed) {
+  const double begin = seconds(CLOCK_THREAD_CPUTIME_ID);
+  protect_device(closed ? PROT_NONE : PROT_READ | PROT_WRITE);
+  device_is_closed = closed;
+  spent_closing += seconds(CLOCK_THREAD_CPUTIME_ID) - begin;
+}
+
 void note_touch(const Touch& touch) {
   const std::size_t place = touch_count.fetch_add(1);
   if (place < touches.size()) touches[place] = touch;
@@ -58,8 +85,9 @@ void note_touch(const Touch& touch) {
 bool let_through(std::uintptr_t address) {
   if (running.global.contains(address)) {
     if (open_depth > 0) return false;
-    note_touch({address, true, true, false});
+    note_touch({address, true, false});
     protect_device(PROT_READ | PROT_WRITE);
+    device_is_closed = false;
     return true;
   }
   const std::uintptr_t page = address / page_size();
@@ -70,7 +98,7 @@ bool let_through(std::uintptr_t address) {
     if (open_depth > 0) {
       pages_lifted = true;
     } else if (address - range.begin < range.bytes) {
-      note_touch({address, false, true, range.written});
+      note_touch({address, false, range.written});
     }
     protect(range, PROT_READ | PROT_WRITE);
   }
@@ -109,12 +137,12 @@ void install_handler() {
 
 DeviceMemoryOpen::DeviceMemoryOpen() {
   install_handler();
-  if (open_depth++ == 0) protect_device(PROT_READ | PROT_WRITE);
+  if (open_depth++ == 0 && device_is_closed) set_device_closed(false);
 }
 
 DeviceMemoryOpen::~DeviceMemoryOpen() {
   if (--open_depth > 0) return;
-  protect_device(PROT_NONE);
+  if (closing_is_affordable()) set_device_closed(true);
   close_host_pages();
 }
 

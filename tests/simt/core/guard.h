@@ -1,5 +1,5 @@
 // Memory that the host must keep its hands off, made so by page protection:
-//   - device memory, always (a GPU's memory is out of the host's reach);
+//   - device memory (a GPU's memory is out of the host's reach), as long as closing it does not cost too much;
 //   - page-locked host memory that an asynchronous copy uses, until the host has waited for the copy.
 // A touch is noted as a fault, then let through, so that the program goes on and the fault is told at the next runtime call.
 #pragma once

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <deque>
 #include <map>
 
 #include "tests/simt/core/running.h"
@@ -14,13 +15,15 @@
 namespace simt::core {
 namespace {
 
-constexpr std::size_t kArenaBytes = std::size_t{64} << 30;
+constexpr std::size_t kArenaBytes = std::size_t{32} << 30;
 constexpr std::size_t kAlignment = 256;
+constexpr std::size_t kFreedRemembered = 20000;
 constexpr std::size_t kDefaultTotal = std::size_t{16} << 30;
 
 struct Arena {
   std::uintptr_t begin = 0, next = 0;
-  std::map<std::uintptr_t, Place> places;  ///< live and freed ones
+  std::map<std::uintptr_t, Place> places;  ///< live ones, and those that were freed not long ago
+  std::deque<std::uintptr_t> freed;        ///< these, the oldest first
   Place last;  ///< the allocation that was asked for last, while it lives
   std::size_t used = 0, total = kDefaultTotal;
   unsigned count = 0;
@@ -62,7 +65,10 @@ void clear_pages(void* begin, std::size_t bytes) {
   std::memset(reinterpret_cast<void*>(last), 0, to - last);
 }
 
-constexpr std::size_t footprint(std::size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment + kAlignment; }
+/// Whole pages for each allocation, so that a freed one gives its memory back. It begins kAlignment into its first page: aligned to
+/// no more than cudaMalloc promises, and with room before it.
+constexpr std::size_t kPage = 4096;
+constexpr std::size_t footprint(std::size_t bytes) { return (kAlignment + bytes + kAlignment + kPage - 1) / kPage * kPage; }
 
 /// Room for `bytes` at or after `next`, past whatever lives there; drops the memory of freed allocations in the way.
 std::uintptr_t find_room(Arena& a, std::size_t bytes) {
@@ -75,7 +81,7 @@ std::uintptr_t find_room(Arena& a, std::size_t bytes) {
         a.next = from + bytes;
         return from;
       }
-      from = blocking->first + footprint(blocking->second.bytes);
+      from = blocking->first - kAlignment + footprint(blocking->second.bytes);
     }
     a.next = a.begin;
   }
@@ -101,8 +107,9 @@ Window make_window(std::uintptr_t begin, std::size_t bytes) {
 void* allocate_device(std::size_t bytes) {
   Arena& a = arena();
   if (bytes > a.total - std::min(a.used, a.total)) return nullptr;
-  const std::uintptr_t begin = find_room(a, footprint(bytes));
-  if (begin == 0) return nullptr;
+  const std::uintptr_t room = find_room(a, footprint(bytes));
+  if (room == 0) return nullptr;
+  const std::uintptr_t begin = room + kAlignment;
   a.places[begin] = {begin, bytes, ++a.count, true, false};
   a.used += bytes;
   return reinterpret_cast<void*>(begin);
@@ -117,10 +124,15 @@ bool free_device(void* pointer) {
   place.freed = true;
   a.last = {};
   a.used -= place.bytes;
-  forget_contents(place.begin, place.bytes);
-  const auto page = static_cast<std::uintptr_t>(getpagesize());
-  const std::uintptr_t first = (place.begin + page - 1) / page * page, last = (place.begin + place.bytes) / page * page;
-  if (first < last) madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
+  const std::uintptr_t room = place.begin - kAlignment;
+  madvise(reinterpret_cast<void*>(room), footprint(place.bytes), MADV_DONTNEED);
+  madvise(running.global.record(room), footprint(place.bytes) / 4 * sizeof(Record), MADV_DONTNEED);
+  a.freed.push_back(place.begin);
+  if (a.freed.size() > kFreedRemembered) {
+    const auto oldest = a.places.find(a.freed.front());
+    if (oldest != a.places.end() && oldest->second.freed) a.places.erase(oldest);  // its address may be in use again
+    a.freed.pop_front();
+  }
   return true;
 }
 

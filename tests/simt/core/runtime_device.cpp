@@ -6,6 +6,7 @@
 
 #include "tests/simt/core/block.h"
 #include "tests/simt/core/fault.h"
+#include "tests/simt/core/forever.h"
 #include "tests/simt/core/memory.h"
 #include "tests/simt/core/runtime.h"
 #include "tests/simt/core/stream.h"
@@ -17,8 +18,12 @@ namespace {
 
 cudaError_t last_error = cudaSuccess;
 cudaError_t later_error = cudaSuccess;
-std::string fault_text;  ///< of later_error, for cudaGetErrorString
-std::map<const void*, std::size_t> dynamic_limits;
+struct State {
+  std::string fault_text;  ///< of later_error, for cudaGetErrorString
+  std::map<const void*, std::size_t> dynamic_limits;
+};
+Forever<State> state;
+auto& [fault_text, dynamic_limits] = state.get();
 
 constexpr std::size_t kSharedByDefault = 48 * 1024, kSharedAtMost = 227 * 1024;
 
@@ -91,6 +96,7 @@ void fail_later(cudaError_t error) {
 
 cudaError_t asynchronous_error() {
   const cudaError_t error = later_error;
+  if (error != cudaSuccess) faults_are_told();
   later_error = cudaSuccess;
   return error;
 }

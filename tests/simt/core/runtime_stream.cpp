@@ -136,7 +136,6 @@ cudaError_t cudaEventCreate(cudaEvent_t* event) { return cudaEventCreateWithFlag
 cudaError_t cudaEventDestroy(cudaEvent_t event) {
   const DeviceLock lock(device_lock());
   if (!events().erase(event)) return remember(cudaErrorInvalidResourceHandle);
-  if (event->recorded && !event->capture) run_until(event->clock);  // its time is written there
   delete event;
   return cudaSuccess;
 }
@@ -151,7 +150,7 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t handle) {
     event->clock = stream->capture_clock;
     return cudaSuccess;
   }
-  const cudaError_t error = enqueue(stream, {[event](std::uint32_t) { event->milliseconds = now_in_milliseconds(); }});
+  const cudaError_t error = enqueue(stream, {[time = event->milliseconds](std::uint32_t) { *time = now_in_milliseconds(); }});
   event->clock = stream->clock;
   return remember(error);
 }
@@ -186,7 +185,7 @@ cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEve
     return remember(cudaErrorInvalidResourceHandle);
   }
   if (!has_happened(start->clock) || !has_happened(end->clock)) return cudaErrorNotReady;
-  *milliseconds = static_cast<float>(end->milliseconds - start->milliseconds);
+  *milliseconds = static_cast<float>(*end->milliseconds - *start->milliseconds);
   return cudaSuccess;
 }
 

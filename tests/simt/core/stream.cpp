@@ -5,6 +5,7 @@
 #include <set>
 
 #include "tests/simt/core/block.h"
+#include "tests/simt/core/forever.h"
 
 namespace simt::core {
 namespace {
@@ -23,13 +24,17 @@ struct Done {
   std::uint32_t number;
 };
 
-std::vector<std::deque<Operation>> queues;  // by stream number
-std::vector<std::uint32_t> executed;        // by stream number
-std::vector<std::size_t> free_numbers;
-std::set<Stream*> streams;
-std::vector<Done> done;  // in the order of segments
-std::vector<std::pair<std::size_t, std::uint32_t>> guards;  // operations that guard host memory: stream, number
-Clock host;              // what the host has waited for
+struct State {
+  std::vector<std::deque<Operation>> queues;  ///< by stream number
+  std::vector<std::uint32_t> executed;        ///< by stream number
+  std::vector<std::size_t> free_numbers;
+  std::set<Stream*> streams;
+  std::vector<Done> done;  ///< in the order of segments
+  std::vector<std::pair<std::size_t, std::uint32_t>> guards;  ///< operations that guard host memory: stream, number
+  Clock host;              ///< what the host has waited for
+};
+Forever<State> state;
+auto& [queues, executed, free_numbers, streams, done, guards, host] = state.get();
 const Operation* now = nullptr;
 Stream* default_stream = nullptr;
 

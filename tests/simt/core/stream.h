@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -77,7 +78,7 @@ struct CUevent_st {
   bool recorded = false;
   simt::core::Clock clock;
   simt::core::Capture* capture = nullptr;  ///< recorded inside this capture: clock counts its operations
-  double milliseconds = 0;           ///< when the record was carried out
+  std::shared_ptr<double> milliseconds = std::make_shared<double>(0);  ///< when the record was carried out
 };
 
 struct CUgraph_st {

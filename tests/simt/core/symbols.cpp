@@ -97,8 +97,8 @@ bool is_shared_variable(const std::string& mangled) {
 }
 
 const Image& image() {
-  static const Image found = [] {
-    Image own;
+  static const Image& found = [] () -> const Image& {
+    Image& own = *new Image;
     anchor = 1;
     dl_iterate_phdr(find_own_module, &own);
     read_symbol_table(own);
@@ -165,7 +165,7 @@ std::string short_path(std::string line) {
 }  // namespace
 
 const Function& function_at(const void* address) {
-  static std::map<const void*, Function> known;
+  static auto& known = *new std::map<const void*, Function>;
   const auto [entry, fresh] = known.try_emplace(address);
   if (!fresh) return entry->second;
   const std::uintptr_t value = reinterpret_cast<std::uintptr_t>(address) - image().load_address;
@@ -179,7 +179,7 @@ const Function& function_at(const void* address) {
 }
 
 std::string source_line(const void* return_address) {
-  static std::map<const void*, std::string> known;
+  static auto& known = *new std::map<const void*, std::string>;
   const auto [entry, fresh] = known.try_emplace(return_address);
   if (!fresh) return entry->second;
   char command[4096];
