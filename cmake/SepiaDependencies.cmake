@@ -11,6 +11,8 @@ target_include_directories(sepia_dnnl INTERFACE ${DNNL_INCLUDE_DIR})
 find_package(PNG REQUIRED)
 find_package(JPEG REQUIRED)                 # libjpeg-turbo
 find_package(OpenSSL REQUIRED COMPONENTS Crypto)   # SHA-256
+find_package(ZLIB REQUIRED)                # checksums of ZIP archives
+pkg_check_modules(HDF5 REQUIRED IMPORTED_TARGET hdf5)   # Keras weights, in sepia-read-hdf5 alone
 find_package(nlohmann_json REQUIRED)
 find_package(fmt REQUIRED)
 find_package(CLI11 REQUIRED)

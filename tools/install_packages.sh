@@ -10,6 +10,7 @@ packages=(
   libcairo2-dev fonts-dejavu-core                          # plots out
   libboost-context-dev                                     # fibers of the CUDA emulator
   nlohmann-json3-dev libfmt-dev libcli11-dev libssl-dev    # files and the command line
+  zlib1g-dev libhdf5-dev                                   # weights of PyTorch and Keras
   libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev  # tests and microbenchmarks
 )
 

@@ -31,13 +31,13 @@ bool begins_with(std::span<const std::byte> bytes, std::string_view magic) {
 void refuse_other_formats(std::span<const std::byte> bytes, std::string_view source) {
   using namespace std::string_view_literals;
   constexpr std::array<std::pair<std::string_view, std::string_view>, 4> kOthers{{
-      {"PK\x03\x04"sv, "a ZIP archive, probably PyTorch weights"},
-      {"\x80\x02\x8a\x0a"sv, "a PyTorch weights file of before 2020"},
-      {"\x89HDF"sv, "an HDF5 file, probably Keras weights"},
+      {"PK\x03\x04"sv, "a ZIP archive, probably PyTorch weights; 'sepia convert' makes a .safetensors file of it"},
+      {"\x80\x02\x8a\x0a"sv, "a PyTorch weights file of before 2020; 'sepia convert' makes a .safetensors file of it"},
+      {"\x89HDF"sv, "an HDF5 file, probably Keras weights; 'sepia convert' makes a .safetensors file of it"},
       {"version https://git-lfs"sv, "a Git LFS pointer; the weights themselves have not been downloaded"},
   }};
   for (const auto& [magic, what] : kOthers) {
-    if (begins_with(bytes, magic)) fail(ErrorKind::kData, source, ": is ", what, "; only safetensors weights are read here");
+    if (begins_with(bytes, magic)) fail(ErrorKind::kData, source, ": is ", what);
   }
 }
 
