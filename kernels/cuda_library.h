@@ -19,4 +19,9 @@ struct OpenRequest {
 using Open = const Backend* (*)(const OpenRequest*);
 inline constexpr const char* kOpenSymbol = "sepia_cuda_open";
 
+/// The type of `sepia_cuda_time`, for benchmarks: milliseconds of the device between two events, one before and one behind what `work`
+/// puts on the context's stream. Waits for it. Raises Error(kInternal) when the device refuses.
+using Time = double (*)(const LaunchContext&, void (*work)(void* data), void* data);
+inline constexpr const char* kTimeSymbol = "sepia_cuda_time";
+
 }  // namespace sepia::kernels::cuda

@@ -10,7 +10,7 @@ extern "C" {
 
 /// What one kernel did since the last reset, summed over its launches. Counted only while counting is on.
 struct SimtKernelCounters {
-  char kernel[128];          ///< "sum_rows<256>": the function without namespaces and arguments
+  char kernel[512];          ///< "sum_rows<256>": the function without namespaces and arguments
   uint64_t launches;
   uint64_t threads;
   uint64_t load_bytes;       ///< asked for from global memory; bytes that several lanes ask for in one instruction count once
@@ -24,6 +24,8 @@ struct SimtKernelCounters {
   uint64_t barriers;         ///< __syncthreads passed, once per block
   uint64_t warp_barriers;    ///< __syncwarp passed, once per warp
   uint64_t mma;              ///< floating-point operations of tensor-core instructions
+  uint64_t blocks;
+  uint64_t dynamic_shared_bytes;  ///< the most that a launch asked for, per block
 };
 
 struct SimtControl {

@@ -120,7 +120,7 @@ void count_access(Space space, const AccessSite& site) {
   logs[machine.current->linear].push_back({site.code, site.address, static_cast<std::uint8_t>(site.bytes), site.access, space});
 }
 
-void count_launch(const std::string& kernel, std::uint64_t threads) {
+void count_launch(const std::string& kernel, std::uint64_t blocks, std::uint64_t block_threads, std::uint64_t dynamic_shared_bytes) {
   const auto [entry, fresh] = places.try_emplace(kernel, kernels.size());
   if (fresh) {
     kernels.emplace_back();
@@ -128,7 +128,9 @@ void count_launch(const std::string& kernel, std::uint64_t threads) {
   }
   now = &kernels[entry->second];
   ++now->launches;
-  now->threads += threads;
+  now->threads += blocks * block_threads;
+  now->blocks += blocks;
+  now->dynamic_shared_bytes = std::max(now->dynamic_shared_bytes, dynamic_shared_bytes);
   for (auto& log : logs) log.clear();
 }
 

@@ -12,7 +12,7 @@
 namespace simt::core {
 
 /// A launch of `kernel` begins; what follows counts for it.
-void count_launch(const std::string& kernel, std::uint64_t threads);
+void count_launch(const std::string& kernel, std::uint64_t blocks, std::uint64_t block_threads, std::uint64_t dynamic_shared_bytes);
 /// Everything up to here has been done by all threads of the block: turns the logs into requests.
 void count_interval();
 void count_barrier();
