@@ -1,8 +1,8 @@
 // One whole training step and one forward pass of a network on made-up pictures:
-//     build/step_bench edgenet [--batch 32] [--threads N] [--reps 7] [--image-size 256]
-// prints one JSON line: {"model","batch","precision","threads","train_step_s","infer_s","peak_rss_mib"}, medians in seconds.
-// The step is the trainer's own (engine/train/stepper.h): pictures as bytes in, weights updated by Adam. The first steps, in which
-// memory is planned, are not counted. The result is checked before it counts: the loss must be finite and near ln 2.
+//     build/step_bench edgenet [--batch 32] [--threads N] [--reps 7] [--image-size 256] [--device cpu|cuda] [--precision fp32|bf16]
+// prints one JSON line: {"model","batch","precision","device","threads","train_step_s","infer_s","peak_rss_mib"}, medians in seconds.
+// The step is the trainer's own (engine/train/stepper.h): pictures as bytes in, weights updated by Adam, the loss read by the host.
+// The first steps, in which memory is planned and a CUDA device records the step, are not counted. The result is checked before it counts: the loss must be finite and near ln 2.
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -25,16 +25,33 @@ namespace {
 struct Settings {
   std::string model = "edgenet";
   int batch = 32, threads = 0, reps = 7, image_size = 256;
+  Device device = kCpuDevice;
+  DType dtype = DType::kF32;
 };
+
+Device device_named(const std::string& name) {
+  SEPIA_CHECK(name == "cpu" || name == "cuda", "step_bench: --device is cpu or cuda, not '", name, "'");
+  const Device device = name == "cpu" ? kCpuDevice : Device{DeviceKind::kCuda, 0};
+  backend_of(device);  // says what is missing
+  return device;
+}
+
+DType precision_named(const std::string& name) {
+  SEPIA_CHECK(name == "fp32" || name == "bf16", "step_bench: --precision is fp32 or bf16, not '", name, "'");
+  return name == "bf16" ? DType::kBF16 : DType::kF32;
+}
 
 Settings settings_from(int argc, char** argv) {
   Settings s;
   for (int i = 1; i < argc; ++i) {
-    const auto value = [&] { return i + 1 < argc ? std::atoi(argv[++i]) : 0; };
+    const auto word = [&] { return i + 1 < argc ? argv[++i] : ""; };
+    const auto value = [&] { return std::atoi(word()); };
     if (!std::strcmp(argv[i], "--batch")) s.batch = value();
     else if (!std::strcmp(argv[i], "--threads")) s.threads = value();
     else if (!std::strcmp(argv[i], "--reps")) s.reps = value();
     else if (!std::strcmp(argv[i], "--image-size")) s.image_size = value();
+    else if (!std::strcmp(argv[i], "--device")) s.device = device_named(word());
+    else if (!std::strcmp(argv[i], "--precision")) s.dtype = precision_named(word());
     else s.model = argv[i];
   }
   SEPIA_CHECK(s.batch > 0 && s.threads >= 0 && s.reps > 0 && s.image_size > 0, "step_bench: sizes must be positive");
@@ -64,11 +81,12 @@ class NoisePictures final : public Dataset {
 };
 
 double median_seconds(int reps, const std::function<void()>& work) {
+  constexpr int kFirst = 5;
   std::vector<double> seconds;
-  for (int i = 0; i < reps + 2; ++i) {
+  for (int i = 0; i < reps + kFirst; ++i) {
     const auto start = std::chrono::steady_clock::now();
     work();
-    if (i >= 2) seconds.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+    if (i >= kFirst) seconds.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
   }
   std::ranges::nth_element(seconds, seconds.begin() + seconds.size() / 2);
   return seconds[seconds.size() / 2];
@@ -85,25 +103,24 @@ int run(const Settings& s) {
   loader.next(batch);
 
   const auto inference = models::make_model(spec);
-  inference->place(kCpuDevice, DType::kF32, 0);
+  inference->place(s.device, s.dtype, 0);
   const train::LogitsOptions logits_options{.normalisation = spec.normalisation, .batch_size = s.batch, .workers = 0};
   const double infer = median_seconds(s.reps, [&] { train::compute_logits(*inference, pictures, logits_options); });
 
   const auto model = models::make_model(spec);
-  model->place(kCpuDevice, DType::kF32, 0);
+  model->place(s.device, s.dtype, 0);
   train::Stepper stepper(*model, {.normalisation = spec.normalisation});
   double first_loss = -1;
   const double step = median_seconds(s.reps, [&] {
-    const double loss = stepper.accumulate(batch, 1.0).loss;
+    const double loss = stepper.step(batch, 1e-3).loss;
     if (first_loss < 0) first_loss = loss;
-    stepper.commit(1e-3);
   });
   SEPIA_CHECK_KIND(first_loss > 0.5 && first_loss < 1.0, ErrorKind::kNumeric, "step_bench: the first loss is ", first_loss, ", not near ln 2");
 
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
-  std::printf("{\"model\":\"%s\",\"batch\":%d,\"precision\":\"fp32\",\"threads\":%d,\"train_step_s\":%.6f,\"infer_s\":%.6f,\"peak_rss_mib\":%ld}\n",
-              s.model.c_str(), s.batch, num_threads(), step, infer, usage.ru_maxrss / 1024);
+  std::printf("{\"model\":\"%s\",\"batch\":%d,\"precision\":\"%s\",\"device\":\"%s\",\"threads\":%d,\"train_step_s\":%.6f,\"infer_s\":%.6f,\"peak_rss_mib\":%ld}\n",
+              s.model.c_str(), s.batch, s.dtype == DType::kBF16 ? "bf16" : "fp32", device_name(s.device).c_str(), num_threads(), step, infer, usage.ru_maxrss / 1024);
   return 0;
 }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the Debian or Ubuntu packages that building and testing sepia needs. Calls apt only when one is missing, so that
-# it may run before every build; needs root or sudo only then.
+# it may run before every build; needs root or sudo only then. With --list it only names them.
 set -euo pipefail
 
 packages=(
@@ -13,6 +13,11 @@ packages=(
   zlib1g-dev libhdf5-dev                                   # weights of PyTorch and Keras
   libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev  # tests and microbenchmarks
 )
+
+if [ "${1:-}" = --list ]; then
+  printf '%s\n' "${packages[@]}"
+  exit 0
+fi
 
 if ! command -v apt-get > /dev/null || ! command -v dpkg-query > /dev/null; then
   echo "error: this is neither Debian nor Ubuntu; install what these packages hold by hand: ${packages[*]}" >&2

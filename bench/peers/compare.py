@@ -2,12 +2,13 @@
 
     python bench/peers/compare.py                                  (training step, batch 32, fp32, edgenet and simplenet)
     python bench/peers/compare.py --models edgenet --what train,infer1,infer32 --precision fp32,bf16 --rounds 7
+    python bench/peers/compare.py --device cuda --precision bf16   (a GPU: channels_last with AMP and fused Adam, and max-autotune)
 
 Each round runs sepia once, then every mode of PyTorch once (A B C A B C ...), so that a machine that slows down slows all; a
 ratio is peer / sepia within a round, and the table gives the median over the rounds with the lowest and the highest. The
 table goes to stdout (markdown), every measurement to --log as JSON lines, progress to stderr.
 
---ours is the command that times sepia; {model}, {batch}, {precision}, {threads} are filled in. It must print a JSON object
+--ours is the command that times sepia; {model}, {batch}, {precision}, {threads}, {device} are filled in. It must print a JSON object
 on its last line that holds train_step_s and infer_s (seconds, medians) and, if it likes, peak_rss_mib.
 """
 
@@ -21,8 +22,11 @@ import subprocess
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
-OURS = str(HERE.parents[1] / "build" / "step_bench") + " {model} --batch {batch} --threads {threads}"
-MODES = {"fp32": ("eager", "channels_last", "compile"), "bf16": ("bf16", "compile_bf16")}
+OURS = str(HERE.parents[1] / "build" / "step_bench") + " {model} --batch {batch} --threads {threads} --device {device} --precision {precision}"
+MODES = {
+    "cpu": {"fp32": ("eager", "channels_last", "compile"), "bf16": ("bf16", "compile_bf16")},
+    "cuda": {"fp32": ("eager", "channels_last", "max_autotune"), "bf16": ("bf16", "max_autotune_bf16")},
+}
 
 
 def say(text):
@@ -35,7 +39,7 @@ class PytorchPeer:
     def __init__(self, args, model, mode):
         self.mode = mode
         command = [args.python, str(HERE / "pytorch_step.py"), model, "--modes", mode, "--batch", str(args.batch), "--threads",
-                   str(args.threads), "--serve"]
+                   str(args.threads), "--device", args.device, "--serve"]
         environment = {**os.environ, "OMP_NUM_THREADS": str(args.threads)}
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
         self.read()
@@ -57,7 +61,7 @@ class PytorchPeer:
 
 
 def run_ours(args, model, what, batch, precision):
-    command = shlex.split(args.ours.format(model=model, batch=batch, precision=precision, threads=args.threads))
+    command = shlex.split(args.ours.format(model=model, batch=batch, precision=precision, threads=args.threads, device=args.device))
     try:
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     except OSError as problem:
@@ -74,7 +78,8 @@ def compare(args, model, kind, precision, log):
     """All rounds of one comparison; returns rows (name, seconds per round, peak MiB), sepia first."""
     what = "train" if kind == "train" else "infer"
     batch = args.batch if kind == "train" else int(kind.removeprefix("infer"))
-    modes = [m for m in (args.modes.split(",") if args.modes else MODES[precision]) if m in MODES[precision]]
+    possible = MODES[args.device][precision]
+    modes = [m for m in (args.modes.split(",") if args.modes else possible) if m in possible]
     peers = [PytorchPeer(args, model, mode) for mode in modes]
     rows = [["sepia", [], None]] + [[f"pytorch {mode}", [], None] for mode in modes]
     for peer in peers:
@@ -109,6 +114,7 @@ def main():
     parser.add_argument("--what", default="train", help="comma-separated: train, infer1, infer32 (any batch)")
     parser.add_argument("--precision", default="fp32", help="fp32, bf16 or both with a comma")
     parser.add_argument("--modes", default="", help="PyTorch modes (default: all of the precision)")
+    parser.add_argument("--device", default="cpu", choices=tuple(MODES))
     parser.add_argument("--batch", type=int, default=32, help="of the training step")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--rounds", type=int, default=5)
