@@ -141,17 +141,14 @@ void fatal_fault(FaultNote note) {
 
 void report_fault(std::string text) { lines.push_back(std::move(text)); }
 
-bool finish_faults() {
-  bool any = false;
+void finish_faults() {
   for (const Noted& noted : notes) {
     if (!is_real(noted.note)) continue;
-    any = true;
     lines.push_back(describe(noted.note) + "; kernel " + machine.kernel_name + ", block " + text_of(noted.block) + " thread " +
                     text_of(noted.thread) + ", " + source_line(noted.note.site.code));
   }
   notes.clear();
   noted_places.clear();
-  return any;
 }
 
 const std::vector<std::string>& faults() {

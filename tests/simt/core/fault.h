@@ -42,8 +42,8 @@ void note_fault(FaultNote note);
 [[noreturn]] void fatal_fault(FaultNote note);
 /// A fault outside kernels, in words.
 void report_fault(std::string text);
-/// Puts what the operation that just ended has noted into words; returns whether there was anything.
-bool finish_faults();
+/// Puts what the operation that just ended has noted into words.
+void finish_faults();
 
 /// All faults since the last clear_faults(), one line each.
 const std::vector<std::string>& faults();

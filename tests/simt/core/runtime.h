@@ -1,6 +1,7 @@
 // What the runtime calls share: one lock, and the error that the next call gives back.
 #pragma once
 
+#include <cstddef>
 #include <mutex>
 
 #include "tests/simt/include/simt/runtime_api.h"
@@ -14,8 +15,9 @@ using DeviceLock = std::lock_guard<std::recursive_mutex>;
 
 /// Remembers `error` for cudaGetLastError and gives it back.
 cudaError_t remember(cudaError_t error);
-/// An error of work that ran asynchronously: the next call that waits gives it back.
-void fail_later(cudaError_t error);
+/// Faults past the first `before` are an error of work that ran asynchronously: the next call that waits gives it back, and
+/// cudaGetErrorString tells the first of them.
+void fail_later_if_faults_since(std::size_t before);
 /// That error, if there is one, then forgotten.
 cudaError_t asynchronous_error();
 /// For calls that are not allowed while a stream records: invalidates the captures and gives back the error; else success.

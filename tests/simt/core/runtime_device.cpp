@@ -67,7 +67,7 @@ void carry_out(const Launch& launch, std::uint32_t ordered) {
   const std::size_t before = faults().size();
   run_kernel(launch, ordered);
   finish_faults();
-  if (faults().size() > before) fail_later(cudaErrorLaunchFailure);
+  fail_later_if_faults_since(before);
 }
 
 bool configuration_is_valid(dim3 grid, dim3 block) {
@@ -88,10 +88,10 @@ cudaError_t remember(cudaError_t error) {
   return error;
 }
 
-void fail_later(cudaError_t error) {
-  if (later_error != cudaSuccess) return;
-  later_error = error;
-  if (!faults().empty()) fault_text = "unspecified launch failure; the emulator saw: " + faults().back();
+void fail_later_if_faults_since(std::size_t before) {
+  if (faults().size() <= before || later_error != cudaSuccess) return;
+  later_error = cudaErrorLaunchFailure;
+  fault_text = "unspecified launch failure; the emulator saw: " + faults()[before];
 }
 
 cudaError_t asynchronous_error() {

@@ -33,7 +33,7 @@ Work checked(std::function<void(std::uint32_t)> work) {
   return {[work = std::move(work)](std::uint32_t ordered) {
     const std::size_t before = faults().size();
     work(ordered);
-    if (faults().size() > before) fail_later(cudaErrorLaunchFailure);
+    fail_later_if_faults_since(before);
   }};
 }
 

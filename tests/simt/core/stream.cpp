@@ -162,6 +162,8 @@ cudaError_t enqueue(Stream* stream, Work work) {
     guards.emplace_back(stream->number, stream->issued);
   }
   queues[stream->number].push_back({stream->number, stream->issued, stream->clock, std::move(work)});
+  constexpr std::size_t kLongQueue = 4096;  // a program that never waits must not fill the memory with its plans
+  if (queues[stream->number].size() > kLongQueue) make_progress();
   return cudaSuccess;
 }
 

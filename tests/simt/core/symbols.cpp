@@ -97,7 +97,7 @@ bool is_shared_variable(const std::string& mangled) {
 }
 
 const Image& image() {
-  static const Image& found = [] () -> const Image& {
+  static const Image& found = []() -> const Image& {
     Image& own = *new Image;
     anchor = 1;
     dl_iterate_phdr(find_own_module, &own);

@@ -221,6 +221,18 @@ SCENARIO(events_tell_time) {
   cudaEventDestroy(end);
 }
 
+/// The queue is cut short by running what comes first; the order stays.
+SCENARIO(long_queue) {
+  constexpr int kOperations = 6000;
+  const Device<int> list(kOperations), length(1, 0);
+  const Lane lane;
+  cudaDeviceSynchronize();
+  for (int i = 0; i < kOperations; ++i) simt::launch(append, 1, 1, 0, lane.stream, list.get(), length.get(), i);
+  cudaStreamSynchronize(lane.stream);
+  selftest::expect(length[0], kOperations, "operations carried out");
+  for (const int i : {0, 1, 1000, 5999}) selftest::expect(list[static_cast<std::size_t>(i)], i, "their order");
+}
+
 SCENARIO(host_functions_run_in_order) {
   const Lane lane;
   int calls = 0;
