@@ -21,7 +21,8 @@ TEST_P(Runtime, BehavesAsCudaDoes) {
 
 INSTANTIATE_TEST_SUITE_P(Each, Runtime,
                          ::testing::Values("graph_forks_and_joins", "graph_without_join", "calls_that_a_capture_forbids",
-                                           "errors_of_the_runtime", "memory_is_counted", "events_tell_time", "host_functions_run_in_order", "long_queue"),
+                                           "errors_of_the_runtime", "memory_is_counted", "events_tell_time", "host_functions_run_in_order",
+                                           "long_queue"),
                          [](const auto& info) { return std::string(info.param); });
 
 TEST(RuntimeErrors, AFaultIsTheErrorOfTheNextWait) {

@@ -59,7 +59,8 @@ void first_access(Space space, const AccessSite& site) {
 void judge_write_before(Space space, std::uint64_t last_write, const AccessSite& site) {
   const std::uint32_t segment = segment_of(last_write);
   if (segment == 0 || (space == Space::kShared && segment < running.block_first)) return first_access(space, site);
-  if (segment == kPendingSegment) return note_fault({.kind = FaultKind::kPendingCopy, .site = site, .other = last_write, .other_is_write = true});
+  if (segment == kPendingSegment)
+    return note_fault({.kind = FaultKind::kPendingCopy, .site = site, .other = last_write, .other_is_write = true});
   FaultKind kind{};
   if (is_ordered(space, last_write, kind)) return;
   const bool both_atomic = site.access == Access::kAtomic && (last_write & kAtomic);

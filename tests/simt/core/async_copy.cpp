@@ -40,7 +40,8 @@ void start(void* destination, const void* source, unsigned bytes, unsigned sourc
   Thread& thread = *machine.current;
   if (source_bytes > 0) {
     on_range<Access::kRead>(source, source_bytes, bytes, code);
-    if (reinterpret_cast<std::uintptr_t>(source) % bytes != 0) misaligned_access({Access::kRead, reinterpret_cast<std::uintptr_t>(source), bytes, code});
+    if (reinterpret_cast<std::uintptr_t>(source) % bytes != 0)
+      misaligned_access({Access::kRead, reinterpret_cast<std::uintptr_t>(source), bytes, code});
   }
   check<Access::kWrite>(destination, bytes, code);
   const auto address = reinterpret_cast<std::uintptr_t>(destination);
@@ -69,7 +70,8 @@ void copy_async_wait(int groups_left) {
   Thread& thread = *machine.current;
   const unsigned open = thread.open_group, left = static_cast<unsigned>(std::max(groups_left, 0));
   const unsigned landing = open > left ? open - left : 0;  // groups below this one land
-  const auto later = std::stable_partition(thread.copies.begin(), thread.copies.end(), [&](const PendingCopy& c) { return c.group < landing; });
+  const auto later =
+      std::stable_partition(thread.copies.begin(), thread.copies.end(), [&](const PendingCopy& c) { return c.group < landing; });
   std::for_each(thread.copies.begin(), later, land);
   thread.copies.erase(thread.copies.begin(), later);
 }

@@ -308,7 +308,9 @@ bool run_kernel(const Launch& launch, std::uint32_t ordered) {
   place_shared_memory(launch.shared_bytes);
   running.operation_first = last_segment + 1;
   running.ordered = ordered;
-  if (running.counting) count_launch(machine.kernel_name, std::uint64_t{launch.grid.x} * launch.grid.y * launch.grid.z, machine.block_threads, launch.shared_bytes);
+  if (running.counting)
+    count_launch(machine.kernel_name, std::uint64_t{launch.grid.x} * launch.grid.y * launch.grid.z, machine.block_threads,
+                 launch.shared_bytes);
 
   std::vector<std::uint32_t> blocks(std::size_t{launch.grid.x} * launch.grid.y * launch.grid.z);
   std::iota(blocks.begin(), blocks.end(), 0u);

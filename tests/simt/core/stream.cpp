@@ -88,7 +88,8 @@ bool run_one() {
 }
 
 const Done* find_done(std::uint32_t segment) {
-  const auto after = std::upper_bound(done.begin(), done.end(), segment, [](std::uint32_t s, const Done& d) { return s < d.first_segment; });
+  const auto after =
+      std::upper_bound(done.begin(), done.end(), segment, [](std::uint32_t s, const Done& d) { return s < d.first_segment; });
   if (after == done.begin() || segment > (after - 1)->last_segment) return nullptr;
   return &*(after - 1);
 }

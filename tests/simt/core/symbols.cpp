@@ -46,8 +46,8 @@ int find_own_module(dl_phdr_info* info, std::size_t, void* out) {
   if (!mine) return 0;
   image.load_address = info->dlpi_addr;
   // The program itself has no name here.
-  const std::unique_ptr<char, void (*)(void*)> path(realpath(info->dlpi_name && info->dlpi_name[0] ? info->dlpi_name : "/proc/self/exe", nullptr),
-                                                    std::free);
+  const std::unique_ptr<char, void (*)(void*)> path(
+      realpath(info->dlpi_name && info->dlpi_name[0] ? info->dlpi_name : "/proc/self/exe", nullptr), std::free);
   if (path) image.path = path.get();
   image.begin = UINTPTR_MAX;
   for (int i = 0; i < info->dlpi_phnum; ++i) {
@@ -147,7 +147,8 @@ std::vector<std::string> lines_of(const std::string& command) {
   if (!pipe) return lines;
   char* line = nullptr;
   std::size_t capacity = 0;
-  for (ssize_t length; (length = getline(&line, &capacity, pipe)) > 0;) lines.emplace_back(line, line + length - (line[length - 1] == '\n'));
+  for (ssize_t length; (length = getline(&line, &capacity, pipe)) > 0;)
+    lines.emplace_back(line, line + length - (line[length - 1] == '\n'));
   std::free(line);
   pclose(pipe);
   return lines;
@@ -207,7 +208,8 @@ const std::uint8_t* static_shared_map() { return image().map.data(); }
 
 SharedVariable shared_variable_at(std::size_t offset) {
   const auto& shared = image().shared;
-  auto after = std::upper_bound(shared.begin(), shared.end(), offset, [](std::size_t value, const Image::Symbol& s) { return value < s.value; });
+  auto after =
+      std::upper_bound(shared.begin(), shared.end(), offset, [](std::size_t value, const Image::Symbol& s) { return value < s.value; });
   if (after == shared.begin()) return {};
   --after;
   const std::string name = demangle(after->name);

@@ -34,7 +34,8 @@ void carry_out(Collective what, Thread* lanes, unsigned taking_part) {
         }
         Thread* const before = machine.current;
         machine.current = &lanes[l];
-        note_fault({.kind = FaultKind::kDivergentWarp, .site = {.code = lanes[l].where}, .text = "takes the value of a lane that takes no part"});
+        note_fault(
+            {.kind = FaultKind::kDivergentWarp, .site = {.code = lanes[l].where}, .text = "takes the value of a lane that takes no part"});
         machine.current = before;
       });
       break;

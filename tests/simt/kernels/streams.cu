@@ -131,7 +131,8 @@ SCENARIO(graph_without_join) {
   const Device<float> x(32, 1.0f), middle(32), y(32);
   Lane origin, branch;
   cudaGraph_t graph = nullptr;
-  selftest::expect(capture_fork(origin, branch, x.get(), middle.get(), y.get(), 1.0f, false, &graph), cudaErrorStreamCaptureUnjoined, "end");
+  selftest::expect(capture_fork(origin, branch, x.get(), middle.get(), y.get(), 1.0f, false, &graph), cudaErrorStreamCaptureUnjoined,
+                   "end");
   selftest::expect(graph == nullptr, true, "no graph");
   cudaGetLastError();
 }

@@ -49,7 +49,8 @@ SIMT_DEVICE unsigned atomicCAS(unsigned* address, unsigned expected, unsigned de
   return ::simt::compare_and_swap(address, expected, desired);
 }
 SIMT_DEVICE int atomicCAS(int* address, int expected, int desired) {
-  return static_cast<int>(::simt::compare_and_swap(reinterpret_cast<unsigned*>(address), static_cast<unsigned>(expected), static_cast<unsigned>(desired)));
+  return static_cast<int>(
+      ::simt::compare_and_swap(reinterpret_cast<unsigned*>(address), static_cast<unsigned>(expected), static_cast<unsigned>(desired)));
 }
 SIMT_DEVICE unsigned long long atomicCAS(unsigned long long* address, unsigned long long expected, unsigned long long desired) {
   return ::simt::compare_and_swap(address, expected, desired);

@@ -17,7 +17,8 @@ cudaError_t launch(const void* kernel, dim3 grid, dim3 block, std::size_t shared
 
 /// kernel<<<grid, block, shared_bytes, stream>>>(arguments...).
 template <class... Parameters, class... Arguments>
-cudaError_t launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, std::size_t shared_bytes, cudaStream_t stream, Arguments&&... arguments) {
+cudaError_t launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, std::size_t shared_bytes, cudaStream_t stream,
+                   Arguments&&... arguments) {
   std::tuple<std::decay_t<Parameters>...> held(std::forward<Arguments>(arguments)...);
   return launch(reinterpret_cast<const void*>(kernel), grid, block, shared_bytes, stream,
                 std::function<void()>([kernel, held] { std::apply(kernel, held); }));

@@ -32,7 +32,8 @@ SIMT_DEVICE T from_bits(std::uint64_t bits) {
 template <class T>
 SIMT_DEVICE T __shfl_sync(unsigned mask, T value, int source, int width = 32) {
   const unsigned first = ::simt::lane() & ~(static_cast<unsigned>(width) - 1);
-  return ::simt::from_bits<T>(::simt::shuffle(mask, ::simt::to_bits(value), first + (static_cast<unsigned>(source) & (static_cast<unsigned>(width) - 1))));
+  return ::simt::from_bits<T>(
+      ::simt::shuffle(mask, ::simt::to_bits(value), first + (static_cast<unsigned>(source) & (static_cast<unsigned>(width) - 1))));
 }
 template <class T>
 SIMT_DEVICE T __shfl_up_sync(unsigned mask, T value, unsigned delta, int width = 32) {
