@@ -90,8 +90,6 @@ unsigned long long compare_and_swap(unsigned long long* address, unsigned long l
   return swap_if(address, expected, desired, __builtin_return_address(0));
 }
 
-void atomic_access(void* address, unsigned bytes) { check_atomic_access(address, bytes, __builtin_return_address(0)); }
-
 void fence_device() { core::machine.current->fenced = true; }
 
 }  // namespace simt

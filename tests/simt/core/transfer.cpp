@@ -60,15 +60,15 @@ void mark_read(std::uintptr_t address, std::size_t bytes, std::uint32_t ordered,
     record.read = me | (record.read & kSplitMask);
   });
   if (writer != 0) report_race("copy reads", address, bytes, writer, "wrote");
-  if (unwritten && must_be_written) report_fault("never written: copy to the host of " + place_text(address, bytes));
+  if (unwritten && must_be_written) report_fault("never written: copy to the host: " + place_text(address, bytes));
 }
 
 }  // namespace
 
 void copy_bytes(void* destination, const void* source, std::size_t bytes, std::uint32_t ordered) {
   const auto to = reinterpret_cast<std::uintptr_t>(destination), from = reinterpret_cast<std::uintptr_t>(source);
-  if (is_device(source) && !is_inside("copy from", from, bytes)) return;
-  if (is_device(destination) && !is_inside("copy to", to, bytes)) return;
+  if (is_device(source) && !is_inside("copy from the device:", from, bytes)) return;
+  if (is_device(destination) && !is_inside("copy to the device:", to, bytes)) return;
   if (is_device(source)) mark_read(from, bytes, ordered, !is_device(destination));
   if (is_device(destination)) mark_written(to, bytes, ordered);
   std::memmove(destination, source, bytes);
@@ -77,7 +77,7 @@ void copy_bytes(void* destination, const void* source, std::size_t bytes, std::u
 void set_bytes(void* destination, int value, std::size_t bytes, std::uint32_t ordered) {
   const auto to = reinterpret_cast<std::uintptr_t>(destination);
   if (is_device(destination)) {
-    if (!is_inside("memset of", to, bytes)) return;
+    if (!is_inside("memset:", to, bytes)) return;
     mark_written(to, bytes, ordered);
   }
   std::memset(destination, value, bytes);

@@ -78,9 +78,9 @@ void order_lanes(Warp& warp, unsigned taking_part) {
       for_each_lane(taking_part, [&](unsigned b) { warp.pair_stamp[a][b] = static_cast<std::uint16_t>(warp.stamp); });
     });
   }
-  const Warp& of_current = machine.warps[machine.current->linear / kWarpSize];
-  running.me = identity(running.segment, machine.current->linear, of_current.stamp);
-  running.full_stamp = of_current.full_stamp;
+  // The thread that runs is of this warp: it has just completed the barrier, or made it complete by returning.
+  running.me = identity(running.segment, machine.current->linear, warp.stamp);
+  running.full_stamp = warp.full_stamp;
   if (running.counting) count_warp_barrier();
 }
 

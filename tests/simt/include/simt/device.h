@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 
 #include "simt/vector_types.h"
 
@@ -37,8 +36,6 @@ unsigned active_mask();
 /// do not exist leave zeros. Acts as __syncwarp().
 void warp_gather(const void* mine, unsigned bytes, void* all_lanes);
 
-/// An atomic read-modify-write is about to happen here (the access itself is made by the caller, one thread at a time).
-void atomic_access(void* address, unsigned bytes);
 /// __threadfence: what this thread's block has written may be read by a block that sees a later atomic of this thread.
 void fence_device();
 
@@ -57,7 +54,7 @@ void copy_async_wait(int groups_left);
 /// Tensor-core work of this thread's share of an instruction, for the counters.
 void count_mma(unsigned long long flops);
 
-/// printf and assert of device code end here.
+/// Ends the kernel with a fault that says `what`.
 [[noreturn]] void trap(const char* what);
 
 }  // namespace simt
