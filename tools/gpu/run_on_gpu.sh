@@ -38,12 +38,12 @@ for name in ${only//,/ }; do
   [[ " ${steps[*]} " == *" $name "* ]] || refuse "there is no step $name; the steps are: ${steps[*]}"
 done
 [ -z "$bundle" ] || [ -e "$bundle" ] || refuse "there is no bundle $bundle"
-if [ $dry = no ]; then
+if [ "$dry" = no ]; then
   nvidia-smi -L > /dev/null 2>&1 || refuse "this machine has no NVIDIA GPU that nvidia-smi finds; nothing was run"
   [ ! -e "$out" ] || [ -z "$(ls -A "$out")" ] || refuse "$out is in use; give a new --out"
 fi
 export PATH=$PATH:/usr/local/cuda/bin
-[ $dry = yes ] || command -v nvcc > /dev/null || refuse "nvcc is not here (looked in PATH and /usr/local/cuda/bin); install NVIDIA's CUDA toolkit, 12.0 or newer"
+[ "$dry" = yes ] || command -v nvcc > /dev/null || refuse "nvcc is not here (looked in PATH and /usr/local/cuda/bin); install NVIDIA's CUDA toolkit, 12.0 or newer"
 
 # Where the kernels of this build are tested and measured on the GPU.
 library=$build/libsepia_cuda.so
@@ -51,7 +51,7 @@ python=python3
 
 # Runs a command, or with --dry-run says it.
 run() {
-  if [ $dry = yes ]; then
+  if [ "$dry" = yes ]; then
     echo "    $*"
   else
     "$@" < /dev/null
@@ -71,13 +71,13 @@ step_packages() {
     return
   fi
   unpack_bundle
-  local lists root=()
-  lists=$PWD/$out/apt
+  local source lists root=()
+  run mkdir -p "$out/apt/partial"
+  source=$(realpath -m "$out/bundle.list") lists=$(realpath -m "$out/apt")
   [ "$(id -u)" -eq 0 ] || root=(sudo)
-  run mkdir -p "$lists/partial"
-  [ $dry = yes ] || echo "deb [trusted=yes] file:$(cd "$bundle/debs" && pwd) ./" > "$lists/bundle.list"
+  [ "$dry" = yes ] || echo "deb [trusted=yes] file:$(realpath "$bundle/debs") ./" > "$source"
   # Only the bundle is asked, so that no time is lost on servers that cannot be reached.
-  local apt=("${root[@]}" apt-get -o "Dir::Etc::sourcelist=$lists/bundle.list" -o Dir::Etc::sourceparts=- -o "Dir::State::lists=$lists" -o APT::Sandbox::User=root)
+  local apt=("${root[@]}" apt-get -o "Dir::Etc::sourcelist=$source" -o Dir::Etc::sourceparts=/dev/null -o "Dir::State::lists=$lists" -o APT::Sandbox::User=root)
   run "${apt[@]}" --quiet update
   # shellcheck disable=SC2046
   run "${apt[@]}" --quiet --yes --no-install-recommends install $(tools/install_packages.sh --list)
@@ -94,7 +94,7 @@ step_tests() { run ctest --test-dir "$build" --output-on-failure --no-tests=erro
 
 sanitize() {
   # Whole training runs are left out: they take hours under these tools and launch no kernel that the op cases do not.
-  run env "SEPIA_CUDA_BACKEND=$library" compute-sanitizer --tool "$1" --error-exitcode 1 "${@:2}" "$build/test_cuda" --gtest_filter=-*Training*:*Command*:*Seed*
+  run env "SEPIA_CUDA_BACKEND=$library" compute-sanitizer --tool "$1" --error-exitcode 1 "${@:2}" "$build/test_cuda" "--gtest_filter=-*Training*:*Command*"
 }
 step_memcheck() { sanitize memcheck --leak-check full; }
 step_racecheck() { sanitize racecheck; }
@@ -112,7 +112,7 @@ step_networks() {
 }
 step_pytorch() {
   [ ! -x "$out/python/bin/python" ] || python=$out/python/bin/python
-  if [ $dry = no ] && ! "$python" -c 'import torch; assert torch.cuda.is_available()' 2> /dev/null; then
+  if [ "$dry" = no ] && ! "$python" -c 'import torch; assert torch.cuda.is_available()' 2> /dev/null; then
     echo "skipped: $python has no PyTorch that finds the GPU"
     return 0
   fi
@@ -120,7 +120,7 @@ step_pytorch() {
     --rounds 7 --reps 51 --log "$out/pytorch.jsonl" --ours "$build/step_bench {model} --batch {batch} --device {device} --precision {precision} --reps 51"
 }
 
-if [ $dry = no ]; then
+if [ "$dry" = no ]; then
   mkdir -p "$out"
   {
     echo "# sepia on a GPU, $(date --utc +%F)"
@@ -137,7 +137,7 @@ failed=0
 for name in "${steps[@]}"; do
   [ -z "$only" ] || [[ ",$only," == *",$name,"* ]] || continue
   echo "=== $name"
-  if [ $dry = yes ]; then
+  if [ "$dry" = yes ]; then
     "step_$name"
     continue
   fi
@@ -156,7 +156,7 @@ for name in "${steps[@]}"; do
   fi
   echo "| $name | $result | $((SECONDS - begin)) | $name.log |" >> "$out/summary.md"
 done
-if [ $dry = no ]; then
+if [ "$dry" = no ]; then
   {
     for log in kernels networks pytorch; do
       [ -s "$out/$log.log" ] && printf '\n## %s\n\n' "$log" && cat "$out/$log.log"
