@@ -19,6 +19,8 @@ using gpu::KernelFacts;
 
 constexpr const char* kLibrary = SEPIA_CUDA_LIBRARY;  // empty: not built
 constexpr const char* kNvccVersion = SEPIA_NVCC_VERSION;
+constexpr const char* kArchitectures = SEPIA_CUDA_ARCHITECTURES;
+constexpr const char* kDefaultArchitectures = "80-real;90";
 constexpr int kMoreRegisters = 4;  ///< a kernel may take so many more than the table says before it has to be looked at
 
 const std::vector<KernelFacts>& kernels() {
@@ -94,15 +96,22 @@ std::set<std::string> kinds_in(const std::string& file, bool bf16) {
 }
 
 TEST_F(CudaCompile, StreamingKernelsMoveSixteenBytesAtATime) {
-  for (const char* file : {"elementwise.cu", "batch_norm.cu", "depthwise_conv.cu", "depthwise_conv_backward.cu"}) {
+  struct Streams {
+    const char* file;
+    bool stores;
+  };
+  // The average pool writes a number per channel and picture; the pools of few channels write half of what they read.
+  static constexpr Streams kFiles[] = {{"elementwise.cu", true},    {"batch_norm.cu", true},     {"depthwise_conv.cu", true},
+                                       {"depthwise_conv_backward.cu", true}, {"optimizer.cu", true}, {"pooling.cu", true},
+                                       {"pooling_average.cu", false}, {"pooling_narrow.cu", false}};
+  for (const Streams& streams : kFiles) {
     for (const bool bf16 : {false, true}) {
-      SCOPED_TRACE(std::string(file) + (bf16 ? " bf16" : " fp32"));
-      const std::set<std::string> kinds = kinds_in(file, bf16);
+      SCOPED_TRACE(std::string(streams.file) + (bf16 ? " bf16" : " fp32"));
+      const std::set<std::string> kinds = kinds_in(streams.file, bf16);
       EXPECT_TRUE(kinds.contains("ld128") || kinds.contains("async128"));
-      EXPECT_TRUE(kinds.contains("st128"));
+      EXPECT_TRUE(kinds.contains("st128") || !streams.stores);
     }
   }
-  EXPECT_TRUE(kinds_in("optimizer.cu", false).contains("ld128"));
 }
 
 TEST_F(CudaCompile, MatrixProductsInBf16UseTensorCores) {
@@ -115,12 +124,11 @@ TEST_F(CudaCompile, MatrixProductsInBf16UseTensorCores) {
   EXPECT_GT(products, 0);
 }
 
-TEST_F(CudaCompile, EveryArchitectureIsThere) {
+TEST_F(CudaCompile, TheLibraryIsForAmpereAndHopper) {
   std::set<int> architectures;
   for (const KernelFacts& k : kernels()) architectures.insert(k.architecture);
-  for (const auto& [kernel, line] : table().lines) {
-    for (const auto& [architecture, registers] : line.registers) EXPECT_TRUE(architectures.contains(architecture)) << architecture;
-  }
+  if (std::string(kArchitectures) != kDefaultArchitectures) GTEST_SKIP() << "configured for " << kArchitectures;
+  EXPECT_EQ(architectures, (std::set<int>{80, 90}));
 }
 
 }  // namespace
