@@ -55,21 +55,21 @@ int run(const Settings& settings, const fs::path& folder) {
   } else if (!device.why_emulated.empty()) {
     std::printf("emulated, because: %s\n", device.why_emulated.c_str());
   }
-  std::fflush(stdout);
-
-  Meter meter(device, stopwatch.get());
+  std::vector<gpu::KernelFacts> facts;
+  if (fs::exists(folder / "libsepia_cuda.so")) facts = gpu::read_kernel_facts(folder / "libsepia_cuda.so");
+  const double copy_rate = stopwatch ? stopwatch->copy_rate() : 0;
+  const auto tell = [](const std::string& text) {
+    std::fwrite(text.data(), 1, text.size(), stdout);
+    std::fflush(stdout);
+  };
+  tell(markdown_head(copy_rate));
+  Meter meter(device, stopwatch.get(), [&](const Measured& call) { tell(markdown_row(call, facts, copy_rate)); });
   LayerOptions layers = settings.layers;
   if (layers.batch == 0) layers.batch = device.time ? 32 : 1;
   std::vector<std::string> wrong;
   const auto add = [&](const std::vector<std::string>& lines) { wrong.insert(wrong.end(), lines.begin(), lines.end()); };
   if (settings.precision != "bf16") add(measure_layers<float>(meter, layers));
   if (settings.precision != "fp32") add(measure_layers<bf16>(meter, layers));
-
-  std::vector<gpu::KernelFacts> facts;
-  if (fs::exists(folder / "libsepia_cuda.so")) facts = gpu::read_kernel_facts(folder / "libsepia_cuda.so");
-  const double copy_rate = stopwatch ? stopwatch->copy_rate() : 0;
-  const std::string table = markdown_table(meter.measured(), facts, copy_rate);
-  std::fwrite(table.data(), 1, table.size(), stdout);
   if (!settings.csv.empty()) write_csv(settings.csv, meter.measured(), facts, copy_rate);
   if (!settings.plot.empty()) save_plot(settings.plot, meter.measured(), copy_rate);
   for (const std::string& line : wrong) std::fprintf(stderr, "error: %s\n", line.c_str());

@@ -4,6 +4,7 @@
 
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "bench/cuda/cost.h"
@@ -25,8 +26,10 @@ struct Measured {
 /// Collects what a MeasuringTable sees.
 class Meter {
  public:
-  /// `stopwatch` null: the emulator counts.
-  Meter(const CudaDevice& device, const Stopwatch* stopwatch) : device_(device), stopwatch_(stopwatch) {}
+  using Told = std::function<void(const Measured&)>;
+
+  /// `stopwatch` null: the emulator counts. `told` hears of each call as soon as it has been measured.
+  Meter(const CudaDevice& device, const Stopwatch* stopwatch, Told told) : device_(device), stopwatch_(stopwatch), told_(std::move(told)) {}
 
   std::string layer;  ///< of the calls that follow
   void call(const char* kernel, bool bf16, const Cost& cost, const std::function<void()>& work);
@@ -36,6 +39,7 @@ class Meter {
  private:
   const CudaDevice& device_;
   const Stopwatch* stopwatch_;
+  Told told_;
   std::vector<Measured> measured_;
 };
 

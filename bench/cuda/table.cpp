@@ -77,26 +77,24 @@ void write_csv(const std::filesystem::path& file, const std::vector<Measured>& c
   SEPIA_CHECK_KIND(out.good(), ErrorKind::kPath, "cannot write ", file.string());
 }
 
-std::string markdown_table(const std::vector<Measured>& calls, const std::vector<gpu::KernelFacts>& facts, double copy_rate) {
-  const bool timed = copy_rate > 0;
-  std::string text = timed ? "| kernel | layer | type | least, KiB | us | GB/s | of a copy |\n|---|---|---|---|---|---|---|\n"
-                           : "| kernel | layer | type | least, KiB | moved / least | sectors used | conflicts | registers | shared, KiB | occupancy "
-                             "sm_80 / sm_90 | A100, us | H100 | H200 | L4 |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n";
-  for (const Measured& call : calls) {
-    text += fmt::format("| {} | {} | {} | {:.0f} ", call.kernel, call.layer, precision(call), call.cost.bytes() / 1024);
-    if (timed) {
-      text += fmt::format("| {:.1f} | {:.0f} | {:.0f}% |\n", 1e6 * call.seconds, 1e-9 * rate(call), 100 * rate(call) / copy_rate);
-      continue;
-    }
-    const Counted c = counted(call);
-    const Resources r = resources_of(call, facts);
-    text += fmt::format("| {:.1f}% | {:.1f}% | {:.0f} ", 100 * c.moved() / call.cost.bytes(), 100 * c.sectors_used(), c.conflicts);
-    text += r.registers ? fmt::format("| {} | {:.1f} | {:.0f}% / {:.0f}% ", r.registers, r.shared_bytes / 1024.0, 100 * r.occupancy[0], 100 * r.occupancy[1])
-                        : "| | | ";
-    for (const Gpu& g : kGpus) text += fmt::format("| {:.3g} ", 1e6 * predicted_seconds(g, call.cost, call.bf16));
-    text += "|\n";
+std::string markdown_head(double copy_rate) {
+  return copy_rate > 0 ? "| kernel | layer | type | least, KiB | us | GB/s | of a copy |\n|---|---|---|---|---|---|---|\n"
+                       : "| kernel | layer | type | least, KiB | moved / least | sectors used | conflicts | registers | shared, KiB | occupancy "
+                         "sm_80 / sm_90 | A100, us | H100 | H200 | L4 |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n";
+}
+
+std::string markdown_row(const Measured& call, const std::vector<gpu::KernelFacts>& facts, double copy_rate) {
+  std::string text = fmt::format("| {} | {} | {} | {:.0f} ", call.kernel, call.layer, precision(call), call.cost.bytes() / 1024);
+  if (copy_rate > 0) {
+    return text + fmt::format("| {:.1f} | {:.0f} | {:.0f}% |\n", 1e6 * call.seconds, 1e-9 * rate(call), 100 * rate(call) / copy_rate);
   }
-  return text;
+  const Counted c = counted(call);
+  const Resources r = resources_of(call, facts);
+  text += fmt::format("| {:.1f}% | {:.1f}% | {:.0f} ", 100 * c.moved() / call.cost.bytes(), 100 * c.sectors_used(), c.conflicts);
+  text += r.registers ? fmt::format("| {} | {:.1f} | {:.0f}% / {:.0f}% ", r.registers, r.shared_bytes / 1024.0, 100 * r.occupancy[0], 100 * r.occupancy[1])
+                      : "| | | ";
+  for (const Gpu& g : kGpus) text += fmt::format("| {:.3g} ", 1e6 * predicted_seconds(g, call.cost, call.bf16));
+  return text + "|\n";
 }
 
 }  // namespace sepia::bench

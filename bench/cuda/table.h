@@ -28,8 +28,9 @@ Counted counted(const Measured& call);
 
 /// `copy_rate` in bytes/s: 0 on the emulator.
 void write_csv(const std::filesystem::path& file, const std::vector<Measured>& calls, const std::vector<gpu::KernelFacts>& facts, double copy_rate);
-/// Markdown, as bench/RESULTS.md holds it.
-std::string markdown_table(const std::vector<Measured>& calls, const std::vector<gpu::KernelFacts>& facts, double copy_rate);
+/// The table of bench/RESULTS.md: its head, and the row of one call.
+std::string markdown_head(double copy_rate);
+std::string markdown_row(const Measured& call, const std::vector<gpu::KernelFacts>& facts, double copy_rate);
 /// STEM.svg and STEM.png: emulated, bytes moved against the least possible; on a GPU, the share of a copy's rate.
 void save_plot(const std::filesystem::path& stem, const std::vector<Measured>& calls, double copy_rate);
 
