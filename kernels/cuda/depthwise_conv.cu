@@ -35,30 +35,77 @@ constexpr int kMaxThreads = 256;   // but 8 pairs of columns at least: 368 threa
 constexpr int kMostThreads = 512;  // keeps the registers of a thread at 128, so that two blocks of 256 share a multiprocessor
 constexpr int kStages = 5;
 
-/// Rows of a tile in shared memory. A thread's input columns are the pixels 2j .. 2j + kColumns - 1 of a row of x.
+/// What a thread computes and reads: kOutputs neighbouring columns of y from kColumns neighbouring columns of x, which are the pixels
+/// 2j .. 2j + kColumns - 1 of a row of x in shared memory.
 template <int kStride>
-struct ForwardRows {
-  static constexpr int kOutputs = kStride == 1 ? 2 : 1;  ///< of y, side by side, that a thread computes
-  static constexpr int kColumns = kStride == 1 ? 4 : 3;  ///< of x that they need
-  TileRow x, y;
+inline constexpr int kOutputs = kStride == 1 ? 2 : 1;
+template <int kStride>
+inline constexpr int kColumns = kStride == 1 ? 4 : 3;
 
-  __host__ __device__ constexpr explicit ForwardRows(const DepthwiseTiling& t)
-      : x{2 * t.pairs + kColumns - 2, t.chunks, true}, y{kOutputs * t.pairs, t.chunks, kStride == 1} {}
-  /// Chunks: the ring, and two rows of y (one is stored while the next one is computed).
-  constexpr int chunks() const { return kStages * kStride * x.size() + 2 * y.size(); }
+/// Shared memory: the tile's parameters (floats), a ring of kStages times kStride rows of x, and two rows of y, of which one is stored
+/// while the next one is computed. In elements.
+struct ForwardLayout {
+  TileRow x, y;
+  int stage;
+  std::size_t bytes;
 };
+
+template <int kStride, class T>
+ForwardLayout forward_layout(const DepthwiseTiling& t) {
+  const TileRow x = tile_row<T>(2 * t.pairs + kColumns<kStride> - 2, t.chunks, true);
+  const TileRow y = tile_row<T>(kOutputs<kStride> * t.pairs, t.chunks, kStride == 1);
+  const int stage = kStride * x.size;
+  return {x, y, stage, StagedParameters::bytes(x.width) + (kStages * stage + 2 * y.size) * sizeof(T)};
+}
 
 /// What a thread keeps in registers on its way down, and what it does with a row of x. Row r of the filter: weight[3 * r + s].
 template <int kStride>
 struct ForwardThread {
-  static constexpr int kOutputs = ForwardRows<kStride>::kOutputs, kColumns = ForwardRows<kStride>::kColumns;
+  static constexpr int kOutputs = cuda::kOutputs<kStride>, kColumns = cuda::kColumns<kStride>;
   using Row = Floats<kChannelsPerThread>;
 
-  Row weight[9], scale, shift, bias;
-  bool relu_after;
+  Row weight[9], scale, shift, bias[kOutputs];
+  float floor;            ///< of act: 0 with a ReLU, -infinity without
   bool inside[kColumns];  ///< whether the column is one of the image
+  bool at_border;         ///< not all are
 
-  /// sum + the taps of filter row r on the columns `act`.
+  __device__ __forceinline__ ForwardThread(const float* parameters, int width, bool relu, int first_column, int image_width)
+      : floor(relu ? 0.0f : -INFINITY), at_border(first_column < 0 || first_column + kColumns > image_width) {
+#pragma unroll
+    for (int tap = 0; tap < 9; ++tap) weight[tap] = load_vector<kChannelsPerThread>(parameters + tap * width);
+    scale = load_vector<kChannelsPerThread>(parameters + StagedParameters::kScale * width);
+    shift = load_vector<kChannelsPerThread>(parameters + StagedParameters::kShift * width);
+#pragma unroll
+    for (int output = 0; output < kOutputs; ++output)
+      bias[output] = load_vector<kChannelsPerThread>(parameters + StagedParameters::kBias * width);
+#pragma unroll
+    for (int column = 0; column < kColumns; ++column)
+      inside[column] = static_cast<unsigned>(first_column + column) < static_cast<unsigned>(image_width);
+  }
+
+  /// act(x) at this thread's columns of a row: `row` is its first pixel's place. Zero in the padding: left, right, and if !row_inside.
+  template <class T>
+  __device__ __forceinline__ void load(const T* row, int plane, int width, bool row_inside, Row (&act)[kColumns]) const {
+    if (!row_inside) {
+#pragma unroll
+      for (int column = 0; column < kColumns; ++column) act[column] = Row{};
+      return;
+    }
+#pragma unroll
+    for (int column = 0; column < kColumns; ++column) {
+      const Row x = load_vector<kChannelsPerThread>(row + (column & 1) * plane + (column >> 1) * width);
+#pragma unroll
+      for (int k = 0; k < kChannelsPerThread; ++k) act[column][k] = at_least(apply_affine(scale[k], x[k], shift[k]), floor);
+    }
+    if (!at_border) return;
+#pragma unroll
+    for (int column = 0; column < kColumns; ++column) {
+#pragma unroll
+      for (int k = 0; k < kChannelsPerThread; ++k) act[column][k] = inside[column] ? act[column][k] : 0.0f;
+    }
+  }
+
+  /// result = sum + the taps of filter row r on the columns `act`.
   __device__ __forceinline__ void add_taps(int r, const Row (&act)[kColumns], const Row (&sum)[kOutputs], Row (&result)[kOutputs]) const {
 #pragma unroll
     for (int output = 0; output < kOutputs; ++output) {
@@ -71,144 +118,101 @@ struct ForwardThread {
       }
     }
   }
-
-  /// act(x) at this thread's columns; `row` is its first pixel's in the first plane.
-  template <class T>
-  __device__ __forceinline__ void load(const T* row, int plane, int width, Row (&act)[kColumns]) const {
-#pragma unroll
-    for (int column = 0; column < kColumns; ++column) {
-      act[column] = load_vector<kChannelsPerThread>(row + (column & 1) * plane + (column >> 1) * width);
-#pragma unroll
-      for (int k = 0; k < kChannelsPerThread; ++k) {
-        const float value = ChannelPrologue{scale[k], shift[k], relu_after}.value(act[column][k]);
-        act[column][k] = inside[column] ? value : 0.0f;
-      }
-    }
-  }
 };
 
 template <int kStride, class T>
-__global__ void __launch_bounds__(kMostThreads) forward_3x3_kernel(DepthwiseConvForward<T> a, DepthwiseTiling tiling) {
+__global__ void __launch_bounds__(kMostThreads)
+    forward_3x3_kernel(DepthwiseConvForward<T> a, DepthwiseTiling tiling, ForwardLayout layout) {
   using Thread = ForwardThread<kStride>;
   constexpr int kOutputs = Thread::kOutputs, kColumns = Thread::kColumns;
   constexpr int kLead = kStride == 1 ? 2 : 1;  // stages before the first row of y is complete
   const int height = static_cast<int>(a.shape.height), width = static_cast<int>(a.shape.width),
             channels = static_cast<int>(a.shape.channels);
   const int out_height = (height - 1) / kStride + 1, out_width = (width - 1) / kStride + 1;
-  const DepthwiseBlock<T> block(tiling, channels, out_height);
-  const ForwardRows<kStride> rows(tiling);
+  const DepthwiseBlock block(tiling, kPerLoad<T>, channels, out_height);
   const int first_output = block.column_tile * tiling.pairs * kOutputs, first_column = first_output * kStride - 1;
 
   float* const parameters = dynamic_shared<float>();
   T* const ring = reinterpret_cast<T*>(parameters + StagedParameters::kRows * block.width);
-  const int row_size = rows.x.size() * kPerLoad<T>, stage_size = kStride * row_size, out_size = rows.y.size() * kPerLoad<T>;
-  T* const finished = ring + kStages * stage_size;
+  T* const finished = ring + kStages * layout.stage;
 
-  // Stage k holds the kStride rows of x from first_row*stride - kStride + k*stride. At stride 2 the first row of stage 0 is not needed.
-  const int stages = block.end_row - block.first_row + kLead;
-  const T* const image = a.x + static_cast<std::int64_t>(block.image) * height * width * channels;
-  int fetched = 0, fetch_slot = 0;
+  // Stage k brings the kStride rows of x from (first_row - 1 + k) * stride on, those of them that are needed and exist.
+  const RowMover<T> x_mover(tiling, block, layout.x, first_column, width, channels);
+  const int begin_needed = max(0, block.first_row * kStride - 1),
+            end_needed = min(height, block.end_row * kStride + (kStride == 1 ? 1 : 0));
+  const int x_row_size = width * channels;
+  int fetch_row = (block.first_row - 1) * kStride;
+  const T* source = a.x + (static_cast<std::int64_t>(block.image) * height + fetch_row) * x_row_size + x_mover.global;
+  RingPlace<T> fetch_place(ring + x_mover.shared, kStages, layout.stage);
   const auto fetch_stage = [&] {
-    if (fetched < stages) {
 #pragma unroll
-      for (int i = 0; i < kStride; ++i) {
-        const int row = (block.first_row - 1 + fetched) * kStride + i;
-        if (row < 0 || row >= height || (kStride == 2 && i == 0 && fetched == 0)) continue;
-        block.fetch(ring + fetch_slot * stage_size + i * row_size, rows.x, image + static_cast<std::int64_t>(row) * width * channels,
-                    first_column, width, channels, true);
-      }
+    for (int i = 0; i < kStride; ++i) {
+      if (fetch_row >= begin_needed && fetch_row < end_needed) x_mover.fetch(fetch_place.at + i * layout.x.size, source);
+      ++fetch_row;
+      source += x_row_size;
     }
     commit_copies();
-    ++fetched;
-    fetch_slot = fetch_slot + 1 == kStages ? 0 : fetch_slot + 1;
+    fetch_place.advance();
   };
+#pragma unroll 1
   for (int k = 0; k < kStages - 1; ++k) fetch_stage();
-
+  x_mover.clear_outside(ring, kStages * kStride, layout.x.size);
   StagedParameters::stage(parameters, block, channels, a.weight, a.prologue, a.bias);
   __syncthreads();
-  Thread thread;
-  const float* const own = parameters + block.lane_channel();
-#pragma unroll
-  for (int tap = 0; tap < 9; ++tap) thread.weight[tap] = load_vector<kChannelsPerThread>(own + tap * block.width);
-  thread.scale = load_vector<kChannelsPerThread>(own + StagedParameters::kScale * block.width);
-  thread.shift = load_vector<kChannelsPerThread>(own + StagedParameters::kShift * block.width);
-  thread.bias = load_vector<kChannelsPerThread>(own + StagedParameters::kBias * block.width);
-  thread.relu_after = a.prologue.relu;
-  const int j = static_cast<int>(threadIdx.y);
-#pragma unroll
-  for (int column = 0; column < kColumns; ++column) {
-    thread.inside[column] = static_cast<unsigned>(first_column + 2 * j + column) < static_cast<unsigned>(width);
-  }
 
-  // Sums of the rows of y that are under way: `next` gets taps r = 1 from the next stage on (stride 2: is the row to complete),
-  // `after` (stride 1) has its taps r = 0 only.
-  Floats<kChannelsPerThread> next[kOutputs], after[kOutputs], act[kColumns], y[kOutputs], bias[kOutputs];
+  const int j = static_cast<int>(threadIdx.y), own_pixel = j * block.width + block.lane_channel();
+  const Thread thread(parameters + block.lane_channel(), block.width, a.prologue.relu, first_column + 2 * j, width);
+  // Sums of rows of y that are under way. Stride 1: `next` has its taps r = 0 and 1, `after` r = 0. Stride 2: `next` has r = 0.
+  Floats<kChannelsPerThread> next[kOutputs], after[kOutputs], act[kColumns], y[kOutputs];
 #pragma unroll
-  for (int output = 0; output < kOutputs; ++output) next[output] = after[output] = bias[output] = thread.bias;
-  const int own_pixel = j * block.width + block.lane_channel(), plane = rows.x.plane() * kPerLoad<T>,
-            out_plane = rows.y.plane() * kPerLoad<T>;
-  T* const y_image = a.y + static_cast<std::int64_t>(block.image) * out_height * out_width * channels;
-  const auto store_finished = [&](int row) {
-    block.put(finished + (row & 1) * out_size, rows.y, y_image + static_cast<std::int64_t>(row) * out_width * channels, first_output,
-              out_width, channels, Accumulate::kWrite);
+  for (int output = 0; output < kOutputs; ++output) next[output] = after[output] = thread.bias[output];
+
+  const RowMover<T> y_mover(tiling, block, layout.y, first_output, out_width, channels);
+  const int y_row_size = out_width * channels;
+  T* destination = a.y + (static_cast<std::int64_t>(block.image) * out_height + block.first_row) * y_row_size + y_mover.global;
+  const auto store_finished = [&](int k) {  // the row of y that stage k has completed
+    y_mover.put(finished + (k & 1) * layout.y.size + y_mover.shared, destination, Accumulate::kWrite);
+    destination += y_row_size;
   };
 
-  int slot = 0;
-  for (int k = 0; k < stages; ++k) {
+  RingPlace<T> place(ring, kStages, layout.stage);
+  const int stages = block.end_row - block.first_row + kLead;
+  for (int k = 0, row = (block.first_row - 1) * kStride; k < stages; ++k, row += kStride) {
     wait_for_copies<kStages - 2>();
-    __syncthreads();  // stage k has landed for all, and stage k - 1 and the last finished row may be overwritten
+    __syncthreads();  // stage k has landed for all, and stage k - 1 and the finished row before the last may be overwritten
     fetch_stage();
-    const int p = block.first_row + k - kLead;  // the row of y that this stage completes
-    if (k > kLead) store_finished(p - 1);
+    if (k > kLead) store_finished(k - 1);
 
-    const T* const stage = ring + slot * stage_size + own_pixel;
-    const int first = (block.first_row - 1 + k) * kStride, last = first + kStride - 1;  // rows of x in this stage
-    if (kStride == 1) {
-      if (first >= 0 && first < height) {
-        thread.load(stage, plane, block.width, act);
-        thread.add_taps(2, act, next, y);
-        thread.add_taps(1, act, after, next);
-        thread.add_taps(0, act, bias, after);
-      } else {
-#pragma unroll
-        for (int output = 0; output < kOutputs; ++output) {
-          y[output] = next[output];
-          next[output] = after[output];
-          after[output] = bias[output];
-        }
-      }
+    const T* const stage = place.at + own_pixel;
+    place.advance();
+    if constexpr (kStride == 1) {
+      thread.load(stage, layout.x.plane, block.width, row >= 0 && row < height, act);
+      thread.add_taps(2, act, next, y);
+      thread.add_taps(1, act, after, next);
+      thread.add_taps(0, act, thread.bias, after);
     } else {
-      if (k > 0) {
-        thread.load(stage, plane, block.width, act);
-        thread.add_taps(1, act, next, y);
-      }
-#pragma unroll
-      for (int output = 0; output < kOutputs; ++output) next[output] = bias[output];
-      if (last >= 0 && last < height) {
-        thread.load(stage + row_size, plane, block.width, act);
-        if (k > 0) thread.add_taps(2, act, y, y);
-        thread.add_taps(0, act, bias, next);
-      }
+      thread.load(stage, layout.x.plane, block.width, k > 0, act);
+      thread.add_taps(1, act, next, y);
+      thread.load(stage + layout.x.size, layout.x.plane, block.width, row + 1 >= 0 && row + 1 < height, act);
+      thread.add_taps(2, act, y, y);
+      thread.add_taps(0, act, thread.bias, next);
     }
-    if (k >= kLead) {
+    if (k < kLead) continue;
 #pragma unroll
-      for (int output = 0; output < kOutputs; ++output) {
-        store_vector<kChannelsPerThread>(finished + (p & 1) * out_size + own_pixel + output * out_plane, y[output]);
-      }
+    for (int output = 0; output < kOutputs; ++output) {
+      store_vector<kChannelsPerThread>(finished + (k & 1) * layout.y.size + own_pixel + output * layout.y.plane, y[output]);
     }
-    slot = slot + 1 == kStages ? 0 : slot + 1;
   }
   __syncthreads();
-  store_finished(block.end_row - 1);
+  store_finished(stages - 1);
 }
 
 template <int kStride, class T>
 void launch_3x3(const LaunchContext& context, const DepthwiseConvForward<T>& a) {
   // One more strip reads two rows of x again at stride 1 (of x + y = 2 x), one of 2 P rows at stride 2 (of 5/4 x).
   const DepthwiseTiling tiling = depthwise_tiling<T>(a.shape, kMaxThreads, kStride == 1 ? 1.0 : 0.4);
-  const std::size_t parameters = StagedParameters::kRows * static_cast<std::size_t>(tiling.chunks) * kPerLoad<T> * sizeof(float);
-  launch(forward_3x3_kernel<kStride, T>, tiling.grid(), tiling.block(), parameters + 16 * ForwardRows<kStride>(tiling).chunks(),
-         stream_of(context), a, tiling);
+  const ForwardLayout layout = forward_layout<kStride, T>(tiling);
+  launch(forward_3x3_kernel<kStride, T>, tiling.grid(), tiling.block(), layout.bytes, stream_of(context), a, tiling, layout);
 }
 
 }  // namespace

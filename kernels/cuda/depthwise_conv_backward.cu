@@ -47,25 +47,32 @@ struct Wanted {
   float* partial;  ///< (pieces, kSums, C); null when neither filter nor bias gradients are wanted
 };
 
-/// Rows of a tile in shared memory. Stride 1: thread j's columns of grad_y are the pixels 2j .. 2j + 3. Stride 2: j and j + 1.
-template <int kStride>
-struct BackwardRows {
-  TileRow grad_y, x;  ///< grad_x lies as x does
-
-  __host__ __device__ constexpr explicit BackwardRows(const DepthwiseTiling& t)
-      : grad_y{kStride == 1 ? 2 * t.pairs + 2 : t.pairs + 1, t.chunks, kStride == 1}, x{2 * t.pairs, t.chunks, true} {}
-  __host__ __device__ constexpr int stage() const { return grad_y.size() + kStride * x.size(); }
-  /// The ring and two times the rows of grad_x that a stage completes; afterwards every thread's sums.
-  int chunks(const DepthwiseTiling& t) const { return std::max(kStages * stage() + 2 * kStride * x.size(), kSums * t.groups * t.pairs); }
+/// Shared memory: the tile's parameters (floats), a ring of kStages stages of a row of grad_y and kStride rows of x, and two times kStride
+/// rows of grad_x, laid out as x, of which one half is stored while the other is computed; in the end every thread's sums. In elements.
+/// Thread j's columns are the pixels 2j, 2j+1 of x, and 2j .. 2j+3 of grad_y at stride 1, j and j+1 at stride 2.
+struct BackwardLayout {
+  TileRow grad_y, x;
+  int stage;
+  std::size_t bytes;
 };
+
+template <int kStride, class T>
+BackwardLayout backward_layout(const DepthwiseTiling& t) {
+  const TileRow grad_y = tile_row<T>(kStride == 1 ? 2 * t.pairs + 2 : t.pairs + 1, t.chunks, kStride == 1);
+  const TileRow x = tile_row<T>(2 * t.pairs, t.chunks, true);
+  const int stage = grad_y.size + kStride * x.size;
+  const std::size_t rows = (kStages * stage + 2 * kStride * x.size) * sizeof(T), sums = kSums * t.groups * t.pairs * sizeof(Row);
+  return {grad_y, x, stage, StagedParameters::bytes(x.width) + std::max(rows, sums)};
+}
 
 /// What a thread keeps in registers whatever the stride.
 struct ThreadSums {
   Row weight[9], grad_weight[9], grad_bias, scale, shift;
   bool relu_after;
-  bool inside[2];  ///< whether columns 2j, 2j+1 are in the image
+  float floor;                       ///< of act: 0 with a ReLU, -infinity without
+  bool first_inside, second_inside;  ///< whether columns 2j, 2j+1 are in the image
 
-  __device__ __forceinline__ void start(const float* parameters, int width, bool relu) {
+  __device__ __forceinline__ void start(const float* parameters, int width, bool relu, int first_column, int image_width) {
 #pragma unroll
     for (int tap = 0; tap < 9; ++tap) {
       weight[tap] = load_vector<kChannelsPerThread>(parameters + tap * width);
@@ -74,20 +81,26 @@ struct ThreadSums {
     scale = load_vector<kChannelsPerThread>(parameters + StagedParameters::kScale * width);
     shift = load_vector<kChannelsPerThread>(parameters + StagedParameters::kShift * width);
     grad_bias = Row{};
+    floor = relu ? 0.0f : -INFINITY;
     relu_after = relu;
+    first_inside = first_column < image_width;
+    second_inside = first_column + 1 < image_width;
   }
 
   /// act(x) at columns 2j and 2j+1, zero outside: `row` is the first one's place, `plane` leads to the second's.
   template <class T>
-  __device__ __forceinline__ void load_act(const T* row, int plane, bool row_inside, Row (&act)[2]) const {
+  __device__ __forceinline__ void load_act(const T* row, int plane, Row (&act)[2]) const {
 #pragma unroll
     for (int column = 0; column < 2; ++column) {
-      act[column] = load_vector<kChannelsPerThread>(row + column * plane);
+      const Row x = load_vector<kChannelsPerThread>(row + column * plane);
 #pragma unroll
-      for (int k = 0; k < kChannelsPerThread; ++k) {
-        const float value = ChannelPrologue{scale[k], shift[k], relu_after}.value(act[column][k]);
-        act[column][k] = inside[column] && row_inside ? value : 0.0f;
-      }
+      for (int k = 0; k < kChannelsPerThread; ++k) act[column][k] = at_least(apply_affine(scale[k], x[k], shift[k]), floor);
+    }
+    if (second_inside) return;
+#pragma unroll
+    for (int k = 0; k < kChannelsPerThread; ++k) {
+      act[0][k] = first_inside ? act[0][k] : 0.0f;
+      act[1][k] = 0.0f;
     }
   }
 
@@ -114,16 +127,14 @@ struct ThreadSums {
   }
 };
 
-/// Where a thread's pixels lie in the current stage. A null x stands for act(x) = 0; a null grad_x: nothing to store yet.
+/// Where a thread's pixels lie in the current stage. What is not there is null: grad_y and x stand for zeros then, grad_x is not stored.
 template <class T>
 struct Stage {
   const T* grad_y;
-  const T* x;
-  T* grad_x;
-  int grad_y_plane, x_plane, x_row;  ///< elements from the first plane to the second, from row to row of x
-  int width;                         ///< of a pixel
-  int x_rows;                        ///< of the stage that are in the image
-  bool own_grad_y;                   ///< the row of grad_y counts for this strip's bias gradient
+  const T* x[2];
+  T* grad_x[2];
+  int grad_y_plane, x_plane, width;  ///< elements from the first plane to the second, and of a pixel
+  bool counts;                       ///< stride 1: the row of grad_y is one of this strip's, for the bias
 };
 
 template <int kStride>
@@ -138,21 +149,26 @@ struct BackwardThread<1> : ThreadSums {
   /// Stage: row i of grad_y, row i+1 of x, row i-1 of grad_x.
   template <class T>
   __device__ __forceinline__ void step(const Stage<T>& stage) {
-    Row act_below[2]{}, below[2]{}, grad_y[4];
-    if (stage.x) load_act(stage.x, stage.x_plane, true, act_below);
+    Row act_below[2]{}, below[2]{};
+    if (stage.x[0]) load_act(stage.x[0], stage.x_plane, act_below);
+    if (stage.grad_y) {
 #pragma unroll
-    for (int i = 0; i < 4; ++i)
-      grad_y[i] = load_vector<kChannelsPerThread>(stage.grad_y + (i & 1) * stage.grad_y_plane + (i >> 1) * stage.width);
+      for (int i = 0; i < 4; ++i) {  // column 2j - 1 + i
+        const Row grad_y = load_vector<kChannelsPerThread>(stage.grad_y + (i & 1) * stage.grad_y_plane + (i >> 1) * stage.width);
+#pragma unroll
+        for (int column = 0; column < 2; ++column) {
+          const int s = column + 2 - i;  // column w of x meets column w + 1 - s of grad_y at tap s
+          if (s < 0 || s > 2) continue;
+          add_tap(0 + s, grad_y, act_above[column], above[column]);
+          add_tap(3 + s, grad_y, act_same[column], same[column]);
+          add_tap(6 + s, grad_y, act_below[column], below[column]);
+        }
+        if (stage.counts && (i == 1 || i == 2)) add_bias(grad_y);
+      }
+    }
 #pragma unroll
     for (int column = 0; column < 2; ++column) {
-#pragma unroll
-      for (int s = 0; s < 3; ++s) {  // column w of x meets column w + 1 - s of grad_y at tap s
-        add_tap(0 + s, grad_y[column + 2 - s], act_above[column], above[column]);
-        add_tap(3 + s, grad_y[column + 2 - s], act_same[column], same[column]);
-        add_tap(6 + s, grad_y[column + 2 - s], act_below[column], below[column]);
-      }
-      if (stage.own_grad_y) add_bias(grad_y[1 + column]);
-      if (stage.grad_x) finish(stage.grad_x + column * stage.x_plane, above[column], act_above[column]);
+      if (stage.grad_x[0]) finish(stage.grad_x[0] + column * stage.x_plane, above[column], act_above[column]);
       above[column] = same[column];
       same[column] = below[column];
       act_above[column] = act_same[column];
@@ -169,18 +185,18 @@ struct BackwardThread<2> : ThreadSums {
   /// Stage: row i+1 of grad_y, rows 2i and 2i+1 of x and of grad_x. The first stage brings row i of grad_y only.
   template <class T>
   __device__ __forceinline__ void step(const Stage<T>& stage) {
-    Row grad_y[2][2];
+    Row grad_y[2][2]{};
 #pragma unroll
     for (int j = 0; j < 2; ++j) {
       grad_y[0][j] = grad_y_above[j];
-      grad_y[1][j] = grad_y_above[j] = load_vector<kChannelsPerThread>(stage.grad_y + j * stage.width);
+      if (stage.grad_y) grad_y[1][j] = load_vector<kChannelsPerThread>(stage.grad_y + j * stage.width);
+      grad_y_above[j] = grad_y[1][j];
     }
-    if (!stage.x) return;
-    add_bias(grad_y[0][0]);
+    add_bias(grad_y[0][0]);  // zero in the first stage
 #pragma unroll
     for (int row = 0; row < 2; ++row) {
-      Row act[2], grad_x[2]{};
-      load_act(stage.x + row * stage.x_row, stage.x_plane, row < stage.x_rows, act);
+      Row act[2]{}, grad_x[2]{};
+      if (stage.x[row]) load_act(stage.x[row], stage.x_plane, act);
 #pragma unroll
       for (int r = 0; r < 3; ++r) {
         if ((r != 1) != (row == 1)) continue;  // even rows of x meet tap r = 1 only, odd rows r = 0 (from row i+1) and r = 2 (from row i)
@@ -192,15 +208,14 @@ struct BackwardThread<2> : ThreadSums {
       }
 #pragma unroll
       for (int column = 0; column < 2; ++column) {
-        if (stage.grad_x) finish(stage.grad_x + row * stage.x_row + column * stage.x_plane, grad_x[column], act[column]);
+        if (stage.grad_x[row]) finish(stage.grad_x[row] + column * stage.x_plane, grad_x[column], act[column]);
       }
     }
   }
 };
 
 /// The block's sums over its threads of a row, in order of the columns, to partial (kSums, C). All threads must call.
-template <class T>
-__device__ void store_partial(const ThreadSums& sums, float* shared, float* partial, const DepthwiseBlock<T>& block, int channels) {
+__device__ inline void store_partial(const ThreadSums& sums, float* shared, float* partial, const DepthwiseBlock& block, int channels) {
   const int x = static_cast<int>(threadIdx.x), y = static_cast<int>(threadIdx.y), groups = static_cast<int>(blockDim.x),
             pairs = static_cast<int>(blockDim.y);
 #pragma unroll
@@ -222,86 +237,91 @@ __device__ void store_partial(const ThreadSums& sums, float* shared, float* part
 }
 
 template <int kStride, class T>
-__global__ void __launch_bounds__(kMostThreads) backward_3x3_kernel(DepthwiseConvBackward<T> a, DepthwiseTiling tiling, Wanted wanted) {
+__global__ void __launch_bounds__(kMostThreads)
+    backward_3x3_kernel(DepthwiseConvBackward<T> a, DepthwiseTiling tiling, BackwardLayout layout, Wanted wanted) {
   constexpr int kLead = BackwardThread<kStride>::kLead;
-  const int height = static_cast<int>(a.shape.height), width = static_cast<int>(a.shape.width),
-            channels = static_cast<int>(a.shape.channels);
+  const int height = static_cast<int>(a.shape.height), width = static_cast<int>(a.shape.width);
+  const int channels = static_cast<int>(a.shape.channels);
   const int out_height = (height - 1) / kStride + 1, out_width = (width - 1) / kStride + 1;
-  const DepthwiseBlock<T> block(tiling, channels, out_height);
-  const BackwardRows<kStride> rows(tiling);
+  const DepthwiseBlock block(tiling, kPerLoad<T>, channels, out_height);
   const int first_column = block.column_tile * tiling.pairs * 2, first_out_column = kStride == 1 ? first_column - 1 : first_column / 2;
 
   float* const parameters = dynamic_shared<float>();
   T* const ring = reinterpret_cast<T*>(parameters + StagedParameters::kRows * block.width);
-  const int x_row = rows.x.size() * kPerLoad<T>, x_offset = rows.grad_y.size() * kPerLoad<T>, stage_size = rows.stage() * kPerLoad<T>;
-  T* const finished = ring + kStages * stage_size;
-  const T* const x_image = a.x + static_cast<std::int64_t>(block.image) * height * width * channels;
-  const T* const grad_y_image = a.grad_y + static_cast<std::int64_t>(block.image) * out_height * out_width * channels;
-  T* const grad_x_image = a.grad_x + static_cast<std::int64_t>(block.image) * height * width * channels;
+  T* const finished = ring + kStages * layout.stage;
 
-  // Stride 1, stage k: row first_row - 1 + k of grad_y and row first_row + k of x.
-  // Stride 2, stage k: row first_row + k of grad_y and rows 2 (first_row + k - 1) and the next of x.
-  const int stages = block.end_row - block.first_row + kLead;
-  const auto grad_y_row = [&](int k) { return block.first_row + k - (kStride == 1 ? 1 : 0); };
-  const auto first_x_row = [&](int k) { return kStride == 1 ? block.first_row + k : 2 * (block.first_row + k - 1); };
-  const auto brings_x = [&](int k) { return kStride == 1 ? k < stages - kLead : k > 0; };
-  int fetched = 0, fetch_slot = 0;
+  // Stage k brings row p = first_row - (1 at stride 1) + k of grad_y and kStride rows of x from h = (first_row - 1 + k) * kStride on (+ 1
+  // at stride 1); of x those of this strip only, which are first_row * kStride .. end_row * kStride - 1 and exist.
+  const RowMover<T> grad_y_mover(tiling, block, layout.grad_y, first_out_column, out_width, channels);
+  const RowMover<T> x_mover(tiling, block, layout.x, first_column, width, channels);
+  const int begin_x = block.first_row * kStride, end_x = min(height, block.end_row * kStride),
+            end_grad_y = min(out_height, block.end_row + 1);
+  const int first_p = block.first_row - (kStride == 1 ? 1 : 0), first_h = kStride == 1 ? block.first_row : begin_x - 2;
+  const int x_row_size = width * channels, grad_y_row_size = out_width * channels;
+  int fetch_p = first_p, fetch_h = first_h;
+  const T* grad_y_source =
+      a.grad_y + (static_cast<std::int64_t>(block.image) * out_height + fetch_p) * grad_y_row_size + grad_y_mover.global;
+  const T* x_source = a.x + (static_cast<std::int64_t>(block.image) * height + fetch_h) * x_row_size + x_mover.global;
+  RingPlace<T> fetch_place(ring, kStages, layout.stage);
   const auto fetch_stage = [&] {
-    if (fetched < stages) {
-      T* const stage = ring + fetch_slot * stage_size;
-      const int p = grad_y_row(fetched);
-      block.fetch(stage, rows.grad_y, grad_y_image + static_cast<std::int64_t>(p) * out_width * channels, first_out_column, out_width,
-                  channels, p >= 0 && p < out_height);
-      if (brings_x(fetched)) {
+    if (fetch_p >= 0 && fetch_p < end_grad_y) grad_y_mover.fetch(fetch_place.at + grad_y_mover.shared, grad_y_source);
+    ++fetch_p;
+    grad_y_source += grad_y_row_size;
 #pragma unroll
-        for (int i = 0; i < kStride; ++i) {
-          const int h = first_x_row(fetched) + i;
-          block.fetch(stage + x_offset + i * x_row, rows.x, x_image + static_cast<std::int64_t>(h) * width * channels, first_column, width,
-                      channels, wanted.x_read && h < height);
-        }
+    for (int i = 0; i < kStride; ++i) {
+      if (wanted.x_read && fetch_h >= begin_x && fetch_h < end_x) {
+        x_mover.fetch(fetch_place.at + layout.grad_y.size + i * layout.x.size + x_mover.shared, x_source);
       }
+      ++fetch_h;
+      x_source += x_row_size;
     }
     commit_copies();
-    ++fetched;
-    fetch_slot = fetch_slot + 1 == kStages ? 0 : fetch_slot + 1;
+    fetch_place.advance();
   };
+#pragma unroll 1
   for (int k = 0; k < kStages - 1; ++k) fetch_stage();
-
+  grad_y_mover.clear_outside(ring, kStages, layout.stage);
+#pragma unroll
+  for (int i = 0; i < kStride; ++i) x_mover.clear_outside(ring + layout.grad_y.size + i * layout.x.size, kStages, layout.stage);
   StagedParameters::stage(parameters, block, channels, a.weight, a.prologue, static_cast<const float*>(nullptr));
   __syncthreads();
-  BackwardThread<kStride> thread;
-  thread.start(parameters + block.lane_channel(), block.width, a.prologue.relu);
-  const int j = static_cast<int>(threadIdx.y), own_pixel = j * block.width + block.lane_channel();
-  thread.inside[0] = first_column + 2 * j < width;
-  thread.inside[1] = first_column + 2 * j + 1 < width;
 
+  const int j = static_cast<int>(threadIdx.y), own_pixel = j * block.width + block.lane_channel();
+  BackwardThread<kStride> thread;
+  thread.start(parameters + block.lane_channel(), block.width, a.prologue.relu, first_column + 2 * j, width);
+
+  T* destination = a.grad_x + (static_cast<std::int64_t>(block.image) * height + begin_x) * x_row_size + x_mover.global;
+  int stored_h = begin_x;
   const auto store_finished = [&](int k) {  // the rows of grad_x that stage k has completed
     if (!wanted.grad_x) return;
 #pragma unroll
     for (int i = 0; i < kStride; ++i) {
-      const int h = kStride == 1 ? block.first_row + k - kLead : first_x_row(k) + i;
-      if (h >= height) return;
-      block.put(finished + (kStride * (k & 1) + i) * x_row, rows.x, grad_x_image + static_cast<std::int64_t>(h) * width * channels,
-                first_column, width, channels, a.accumulate_x);
+      if (stored_h < end_x) x_mover.put(finished + (kStride * (k & 1) + i) * layout.x.size + x_mover.shared, destination, a.accumulate_x);
+      ++stored_h;
+      destination += x_row_size;
     }
   };
-  int slot = 0;
-  for (int k = 0; k < stages; ++k) {
+
+  RingPlace<T> place(ring, kStages, layout.stage);
+  const int stages = block.end_row - block.first_row + kLead;
+  for (int k = 0, p = first_p, h = first_h; k < stages; ++k, ++p, h += kStride) {
     wait_for_copies<kStages - 2>();
     __syncthreads();  // stage k has landed for all, and stage k - 1 and the finished rows before the last may be overwritten
     fetch_stage();
     if (k > kLead) store_finished(k - 1);
-    const T* const stage = ring + slot * stage_size;
-    thread.step(Stage<T>{.grad_y = stage + own_pixel,
-                         .x = brings_x(k) ? stage + x_offset + own_pixel : nullptr,
-                         .grad_x = k >= kLead && wanted.grad_x ? finished + kStride * (k & 1) * x_row + own_pixel : nullptr,
-                         .grad_y_plane = rows.grad_y.plane() * kPerLoad<T>,
-                         .x_plane = rows.x.plane() * kPerLoad<T>,
-                         .x_row = x_row,
-                         .width = block.width,
-                         .x_rows = height - first_x_row(k),
-                         .own_grad_y = k >= 1 && k <= stages - kLead});
-    slot = slot + 1 == kStages ? 0 : slot + 1;
+    Stage<T> stage{.grad_y = p >= 0 && p < out_height ? place.at + own_pixel : nullptr,
+                   .grad_y_plane = layout.grad_y.plane,
+                   .x_plane = layout.x.plane,
+                   .width = block.width,
+                   .counts = p >= block.first_row && p < block.end_row};
+#pragma unroll
+    for (int i = 0; i < kStride; ++i) {
+      stage.x[i] =
+          wanted.x_read && h + i >= begin_x && h + i < end_x ? place.at + layout.grad_y.size + i * layout.x.size + own_pixel : nullptr;
+      stage.grad_x[i] = wanted.grad_x && k >= kLead ? finished + (kStride * (k & 1) + i) * layout.x.size + own_pixel : nullptr;
+    }
+    place.advance();
+    thread.step(stage);
   }
   __syncthreads();
   store_finished(stages - 1);
@@ -313,9 +333,8 @@ __global__ void __launch_bounds__(kMostThreads) backward_3x3_kernel(DepthwiseCon
 
 template <int kStride, class T>
 void launch_3x3(const LaunchContext& context, const DepthwiseConvBackward<T>& a, const Wanted& wanted, const DepthwiseTiling& tiling) {
-  const std::size_t parameters = StagedParameters::kRows * static_cast<std::size_t>(tiling.chunks) * kPerLoad<T> * sizeof(float);
-  launch(backward_3x3_kernel<kStride, T>, tiling.grid(), tiling.block(), parameters + 16 * BackwardRows<kStride>(tiling).chunks(tiling),
-         stream_of(context), a, tiling, wanted);
+  const BackwardLayout layout = backward_layout<kStride, T>(tiling);
+  launch(backward_3x3_kernel<kStride, T>, tiling.grid(), tiling.block(), layout.bytes, stream_of(context), a, tiling, layout, wanted);
 }
 
 }  // namespace

@@ -6,14 +6,14 @@
 
 namespace sepia::kernels::cuda::detail {
 
-/// Starts a copy of 16 bytes; both addresses are multiples of 16. Where !inside, nothing is read and the destination is zeroed: the
-/// padding of an image costs no branch. The bytes are there for this thread after wait_for_copies, for the block after a barrier.
-__device__ __forceinline__ void copy_async(void* shared, const void* global, bool inside) {
+/// Starts a copy of 16 bytes; both addresses are multiples of 16. The bytes are there for this thread after wait_for_copies, for the
+/// block after a barrier.
+__device__ __forceinline__ void copy_async(void* shared, const void* global) {
 #ifdef SEPIA_SIMT
-  simt::copy_async(shared, global, 16, inside ? 16 : 0);
+  simt::copy_async(shared, global, 16);
 #else
   const auto address = static_cast<unsigned>(__cvta_generic_to_shared(shared));
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;\n" ::"r"(address), "l"(global), "r"(inside ? 16 : 0) : "memory");
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16;\n" ::"r"(address), "l"(global) : "memory");
 #endif
 }
 

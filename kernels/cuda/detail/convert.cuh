@@ -37,6 +37,18 @@ __device__ __forceinline__ float apply_affine(float scale, float x, float shift)
 /// relu as PyTorch has it: NaN stays NaN.
 __device__ __forceinline__ float relu(float a) { return a < 0.0f ? 0.0f : a; }
 
+/// max(a, floor), NaN kept: relu for a floor of 0, and no change for one of -infinity. One instruction and no branch, for loops in which
+/// the choice must cost nothing. relu(a) and at_least(a, 0) differ in the sign of zero alone.
+__device__ __forceinline__ float at_least(float a, float floor) {
+#ifdef __CUDA_ARCH__
+  float larger;
+  asm("max.NaN.f32 %0, %1, %2;" : "=f"(larger) : "f"(a), "f"(floor));
+  return larger;
+#else
+  return a < floor ? floor : a;
+#endif
+}
+
 /// A prologue's part for one channel, in registers: loaded once, applied to many pixels. The identity when the prologue is empty.
 struct ChannelPrologue {
   float scale = 1.0f, shift = 0.0f;

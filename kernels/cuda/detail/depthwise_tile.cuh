@@ -18,21 +18,24 @@ namespace sepia::kernels::cuda::detail {
 
 inline constexpr int kChannelsPerThread = 4;
 
-/// A row of a tile in shared memory, in 16-byte chunks. A paired row keeps its even and its odd pixels in planes of their own: the
-/// threads of a warp, each at a pair of columns, then read neighbouring chunks, which is free of bank conflicts for every tile
-/// width. The second plane starts 64 bytes past a multiple of 128, so that copies of neighbouring pixels do not conflict either.
+/// A row of a tile in shared memory, in elements. A paired row keeps its even and its odd pixels in planes of their own: the threads of
+/// a warp, each at a pair of columns, then read neighbouring chunks, which is free of bank conflicts for every tile width. The second
+/// plane starts 64 bytes past a multiple of 128, so that copies of neighbouring pixels do not conflict either.
 struct TileRow {
-  int pixels, chunks;
-  bool paired;
+  int pixels, width;  ///< width: elements of a pixel
+  int plane;          ///< from the first plane to the second; 0 when the row is not paired
+  int size;
 
-  __host__ __device__ constexpr int plane() const {
-    const int half = (pixels + 1) / 2 * chunks;
-    return half + ((4 - half) & 7);
-  }
-  __host__ __device__ constexpr int size() const { return paired ? 2 * plane() : pixels * chunks; }
-  /// First chunk of a pixel.
-  __host__ __device__ constexpr int at(int pixel) const { return paired ? (pixel & 1) * plane() + (pixel >> 1) * chunks : pixel * chunks; }
+  __device__ int at(int pixel) const { return plane > 0 ? (pixel & 1) * plane + (pixel >> 1) * width : pixel * width; }
 };
+
+/// Host side. A row of `pixels` pixels of `chunks` 16-byte chunks.
+template <class T>
+TileRow tile_row(int pixels, int chunks, bool paired) {
+  const int half = (pixels + 1) / 2 * chunks, plane = paired ? half + ((4 - half) & 7) : 0;
+  const int size = paired ? 2 * plane : pixels * chunks;
+  return {pixels, chunks * kPerLoad<T>, plane * kPerLoad<T>, size * kPerLoad<T>};
+}
 
 /// How the work is cut, by shape alone. Rows and columns are those of y.
 struct DepthwiseTiling {
@@ -79,8 +82,8 @@ DepthwiseTiling depthwise_tiling(const DepthwiseConvShape& s, int max_threads, d
 
   const std::int64_t pairs = ceil_div(s.width, 2), most_pairs = std::max(kLeastPairs, max_threads / t.groups);
   t.column_tiles = static_cast<int>(ceil_div(pairs, most_pairs));
-  // At least two, so that there are as many threads as lanes that copy a pixel.
-  t.pairs = static_cast<int>(std::max<std::int64_t>(2, ceil_div(pairs, t.column_tiles)));
+  // At least four, so that there are lanes for two pixels.
+  t.pairs = static_cast<int>(std::max<std::int64_t>(4, ceil_div(pairs, t.column_tiles)));
 
   const auto rows = static_cast<double>(s.out_height()), columns = static_cast<double>(s.out_width());
   const double left_for_rows = kMostReadAgain - halo * (t.column_tiles - 1) / columns;
@@ -99,57 +102,62 @@ bool depthwise_tiled(const DepthwiseConvShape& s, const Pointers*... pointers) {
   return s.kernel_h == 3 && s.kernel_w == 3 && s.padding == 1 && s.stride <= 2 && s.channels % kPerLoad<T> == 0 && aligned;
 }
 
-/// This block's tile and this thread's share of moving its rows.
-template <class T>
+/// This block's tile.
 struct DepthwiseBlock {
   int width;     ///< channels of the tile as laid out in shared memory
   int channel;   ///< first channel of the tile
   int channels;  ///< of the tile that exist: the last tile may be narrower
-  int image, column_tile, strip;
+  int image, column_tile;
   int first_row, end_row;  ///< of y
-  int copy_pixel, copy_step, copy_channel;
 
-  __device__ DepthwiseBlock(const DepthwiseTiling& t, int all_channels, int out_height) {
-    width = t.chunks * kPerLoad<T>;
+  __device__ DepthwiseBlock(const DepthwiseTiling& t, int elements_of_chunk, int all_channels, int out_height) {
+    width = t.chunks * elements_of_chunk;
     channel = static_cast<int>(blockIdx.x) * width;
     channels = min(width, all_channels - channel);
     image = static_cast<int>(blockIdx.z);
-    strip = static_cast<int>(blockIdx.y) / t.column_tiles;
+    const int strip = static_cast<int>(blockIdx.y) / t.column_tiles;
     column_tile = static_cast<int>(blockIdx.y) - strip * t.column_tiles;
     first_row = strip * t.strip_rows;
     end_row = min(out_height, first_row + t.strip_rows);
-    const int thread = static_cast<int>(threadIdx.y) * t.groups + static_cast<int>(threadIdx.x);
-    const int chunk = thread & ((1 << t.copy_lanes_log) - 1);
-    copy_step = (t.groups * t.pairs) >> t.copy_lanes_log;
-    copy_pixel = thread >> t.copy_lanes_log;
-    copy_channel = chunk * kPerLoad<T>;
-    constexpr int kNever = 1 << 30;
-    if (chunk >= t.chunks || copy_pixel >= copy_step) copy_pixel = kNever;
   }
-
   /// This thread's four channels within a pixel of the tile.
   __device__ int lane_channel() const { return static_cast<int>(threadIdx.x) * kChannelsPerThread; }
+};
 
-  /// Starts the copy of a row: pixel i is column first_column + i of the image row at `row` (its column 0, channel 0), zero where that
-  /// lies outside, and everywhere if !inside.
-  __device__ void fetch(T* shared, TileRow layout, const T* row, int first_column, int row_width, int row_channels, bool inside) const {
-    for (int pixel = copy_pixel; pixel < layout.pixels; pixel += copy_step) {
-      const int column = first_column + pixel;
-      const bool exists = inside && copy_channel < channels && static_cast<unsigned>(column) < static_cast<unsigned>(row_width);
-      const T* const source = exists ? row + column * row_channels + channel + copy_channel : row;
-      copy_async(shared + layout.at(pixel) * kPerLoad<T> + copy_channel, source, exists);
-    }
+/// This thread's share of moving rows of a tile: the same 16-byte chunks of every row, with their places worked out once. Pixel i of a
+/// row in shared memory is column first_column + i of a row of the image; only columns of the image are moved.
+template <class T>
+struct RowMover {
+  int first, end, step;          ///< pixels of this thread: first, first + step, ... before end
+  int shared, global;            ///< elements from the start of a row to the first one: in shared memory, in the image
+  int shared_step, global_step;  ///< and from one to the next
+  int lane_first, lane_end;      ///< pixels of this thread, columns outside the image included
+
+  __device__ RowMover(const DepthwiseTiling& t, const DepthwiseBlock& block, TileRow layout, int first_column, int row_width,
+                      int row_channels) {
+    const int thread = static_cast<int>(threadIdx.y) * t.groups + static_cast<int>(threadIdx.x);
+    const int chunk = thread & ((1 << t.copy_lanes_log) - 1), channel = chunk * kPerLoad<T>;
+    step = (t.groups * t.pairs >> t.copy_lanes_log) & ~1;  // even: a thread's pixels all lie in one plane
+    lane_first = thread >> t.copy_lanes_log;
+    lane_end = lane_first < step && chunk < t.chunks ? layout.pixels : 0;
+    first = lane_first + first_column < 0 ? lane_first + step : lane_first;
+    end = channel < block.channels ? min(lane_end, row_width - first_column) : 0;
+    shared = layout.at(first) + channel;
+    global = (first_column + first) * row_channels + block.channel + channel;
+    shared_step = (layout.plane > 0 ? step / 2 : step) * block.width;
+    global_step = step * row_channels;
   }
 
-  /// The other way: pixel i to column first_column + i, written or added.
-  __device__ void put(const T* shared, TileRow layout, T* row, int first_column, int row_width, int row_channels,
-                      Accumulate accumulate) const {
-    if (copy_channel >= channels) return;
-    for (int pixel = copy_pixel; pixel < layout.pixels; pixel += copy_step) {
-      const int column = first_column + pixel;
-      if (column >= row_width) return;
-      const T* const source = shared + layout.at(pixel) * kPerLoad<T> + copy_channel;
-      T* const destination = row + column * row_channels + channel + copy_channel;
+  /// Starts the copies of a row. The pointers are at this thread's first pixel: `shared` and `global` past the row's.
+  __device__ __forceinline__ void fetch(T* destination, const T* source) const {
+#pragma unroll 1
+    for (int pixel = first; pixel < end; pixel += step, destination += shared_step, source += global_step) copy_async(destination, source);
+  }
+
+  /// The other way: written to the image, or added.
+  __device__ __forceinline__ void put(const T* source, T* destination, Accumulate accumulate) const {
+#pragma unroll 1
+    for (int pixel = first; pixel < end; pixel += step, source += shared_step, destination += global_step) {
       if (accumulate == Accumulate::kAdd) {
         put_vector<kPerLoad<T>>(destination, load_vector<kPerLoad<T>>(source), accumulate);
       } else {
@@ -157,15 +165,37 @@ struct DepthwiseBlock {
       }
     }
   }
+
+  /// Zeroes this thread's pixels that no copy will ever land on, in `rows` rows from `row` on: what the image does not have reads as zero.
+  __device__ void clear_outside(T* row, int rows, int row_size) const {
+    T* place = row + shared - (first == lane_first ? 0 : shared_step);
+    for (int pixel = lane_first; pixel < lane_end; pixel += step, place += shared_step) {
+      if (pixel >= first && pixel < end) continue;
+      for (int i = 0; i < rows; ++i) *reinterpret_cast<uint4*>(place + i * row_size) = make_uint4(0, 0, 0, 0);
+    }
+  }
+};
+
+/// Walks around the stages of a ring in shared memory.
+template <class T>
+struct RingPlace {
+  T *at, *first, *last;
+  int stage;  ///< elements
+
+  __device__ RingPlace(T* ring, int stages, int stage_size)
+      : at(ring), first(ring), last(ring + (stages - 1) * stage_size), stage(stage_size) {}
+  __device__ __forceinline__ void advance() { at = at == last ? first : at + stage; }
 };
 
 /// The parameters of a tile's channels as floats, staged once for all threads that share them: nine taps, scale, shift, bias.
 struct StagedParameters {
   static constexpr int kTaps = 9, kScale = 9, kShift = 10, kBias = 11, kRows = 12;
 
+  static std::size_t bytes(int width) { return kRows * static_cast<std::size_t>(width) * sizeof(float); }
+
   /// shared[row * width + c]; a null array becomes `otherwise`, and so do channels that do not exist. A barrier must follow.
   template <class T>
-  static __device__ void stage(float* shared, const DepthwiseBlock<T>& block, std::int64_t row_channels, const T* weight,
+  static __device__ void stage(float* shared, const DepthwiseBlock& block, std::int64_t row_channels, const T* weight,
                                const Prologue<T>& prologue, const float* bias) {
     for (int row = static_cast<int>(threadIdx.y); row < kRows; row += static_cast<int>(blockDim.y)) {
       const float* const source = row == kScale ? prologue.scale : row == kShift ? prologue.shift : bias;
