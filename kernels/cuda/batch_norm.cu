@@ -74,9 +74,9 @@ __global__ void __launch_bounds__(kThreads) statistics_kernel(const T* x, RowCut
     centre[k] += mean_of_d;
     squares[k] = relu(fmaf(-mean_of_d, sum[k], squares[k]));  // rounding must not leave a variance below zero; NaN stays
   }
-  const int row_of_sums = static_cast<int>(threadIdx.y) * TileChannels<N>::count();
-  TileChannels<N>::store(of_thread.first + row_of_sums, centre);
-  TileChannels<N>::store(of_thread.second + row_of_sums, squares);
+  const int row_of_sums = static_cast<int>(threadIdx.y) * cut.tile_floats;
+  TileChannels<N>::store(cut, of_thread.first + row_of_sums, centre);
+  TileChannels<N>::store(cut, of_thread.second + row_of_sums, squares);
   __syncthreads();
 
   const int thread_rows = static_cast<int>(blockDim.y),
@@ -85,11 +85,11 @@ __global__ void __launch_bounds__(kThreads) statistics_kernel(const T* x, RowCut
   for_tile_channels<N>(cut, [&](int channel, int i) {
     float mean = 0.0f, m2 = 0.0f;
     for (int y = 0; y < thread_rows; ++y)
-      mean += static_cast<float>(least + (y < with_one_more)) * of_thread.first[y * TileChannels<N>::count() + i];
+      mean += static_cast<float>(least + (y < with_one_more)) * of_thread.first[y * cut.tile_floats + i];
     mean /= static_cast<float>(length);
     for (int y = 0; y < thread_rows; ++y) {
-      const float delta = of_thread.first[y * TileChannels<N>::count() + i] - mean;
-      m2 += fmaf(static_cast<float>(least + (y < with_one_more)) * delta, delta, of_thread.second[y * TileChannels<N>::count() + i]);
+      const float delta = of_thread.first[y * cut.tile_floats + i] - mean;
+      m2 += fmaf(static_cast<float>(least + (y < with_one_more)) * delta, delta, of_thread.second[y * cut.tile_floats + i]);
     }
     float* const destination = partial + static_cast<std::int64_t>(blockIdx.y) * 2 * cut.channels + channel;
     destination[0] = mean;
@@ -111,7 +111,7 @@ __device__ __forceinline__ float sum_of_rows(float (&of_row)[kMergeRows][32], fl
 /// Merges the pieces of 32 channels. Thread row y takes the pieces y, y + kMergeRows, ...
 template <class A>
 __global__ void __launch_bounds__(32 * kMergeRows)
-    merge_statistics_kernel(const float* partial, RowCut cut, A* mean, A* variance, A* unbiased) {
+    merge_pieces_kernel(const float* partial, RowCut cut, A* mean, A* variance, A* unbiased) {
   __shared__ float of_row[kMergeRows][32];
   const int c = static_cast<int>(blockIdx.x * 32 + threadIdx.x);
   const std::int64_t row = 2 * static_cast<std::int64_t>(cut.channels);
@@ -155,7 +155,7 @@ __global__ void __launch_bounds__(kThreads) backward_sums_kernel(BatchNormBackwa
   const CutPlace<N> place(cut);
   for_tile_channels<N>(cut, [&](int channel, int i) { of_thread.first[i] = a.mean[channel]; });
   __syncthreads();
-  const Floats<N> mean = place.active ? TileChannels<N>::load(of_thread.first) : Floats<N>{};
+  const Floats<N> mean = place.active ? TileChannels<N>::load(cut, of_thread.first) : Floats<N>{};
   __syncthreads();
 
   const std::int64_t step = static_cast<std::int64_t>(blockDim.y) * cut.channels;
@@ -179,15 +179,15 @@ __global__ void __launch_bounds__(kThreads) backward_sums_kernel(BatchNormBackwa
       }
     }
   }
-  const int row_of_sums = static_cast<int>(threadIdx.y) * TileChannels<N>::count();
-  TileChannels<N>::store(of_thread.first + row_of_sums, sum);
-  TileChannels<N>::store(of_thread.second + row_of_sums, sum_of_products);
+  const int row_of_sums = static_cast<int>(threadIdx.y) * cut.tile_floats;
+  TileChannels<N>::store(cut, of_thread.first + row_of_sums, sum);
+  TileChannels<N>::store(cut, of_thread.second + row_of_sums, sum_of_products);
   __syncthreads();
   for_tile_channels<N>(cut, [&](int channel, int i) {
     float total = 0.0f, total_of_products = 0.0f;
     for (int y = 0; y < static_cast<int>(blockDim.y); ++y) {
-      total += of_thread.first[y * TileChannels<N>::count() + i];
-      total_of_products += of_thread.second[y * TileChannels<N>::count() + i];
+      total += of_thread.first[y * cut.tile_floats + i];
+      total_of_products += of_thread.second[y * cut.tile_floats + i];
     }
     float* const destination = partial + static_cast<std::int64_t>(blockIdx.y) * 2 * cut.channels + channel;
     destination[0] = total;
@@ -199,7 +199,7 @@ __global__ void __launch_bounds__(kThreads) backward_sums_kernel(BatchNormBackwa
 template <int N, bool kFrozen, class T>
 __global__ void __launch_bounds__(kThreads) backward_input_kernel(BatchNormBackwardInput<T> a, RowCut cut) {
   enum { kScale, kMean, kOffset, kSlope, kCoefficients };
-  alignas(16) __shared__ float shared[kCoefficients][32 * N];
+  alignas(16) __shared__ float shared[kCoefficients][kTileCapacity<N> / 8];
   const CutPlace<N> place(cut);
   const float count = static_cast<float>(cut.rows);
   for_tile_channels<N>(cut, [&](int channel, int i) {
@@ -211,12 +211,12 @@ __global__ void __launch_bounds__(kThreads) backward_input_kernel(BatchNormBackw
   });
   __syncthreads();
   if (!place.active) return;
-  const Floats<N> scale = TileChannels<N>::load(shared[kScale]);
+  const Floats<N> scale = TileChannels<N>::load(cut, shared[kScale]);
   Floats<N> mean{}, offset{}, slope{};
   if (!kFrozen) {
-    mean = TileChannels<N>::load(shared[kMean]);
-    offset = TileChannels<N>::load(shared[kOffset]);
-    slope = TileChannels<N>::load(shared[kSlope]);
+    mean = TileChannels<N>::load(cut, shared[kMean]);
+    offset = TileChannels<N>::load(cut, shared[kOffset]);
+    slope = TileChannels<N>::load(cut, shared[kSlope]);
   }
   const std::int64_t step = static_cast<std::int64_t>(blockDim.y) * cut.channels;
   std::int64_t row = place.begin + threadIdx.y;
@@ -252,7 +252,7 @@ void batch_norm_statistics(const LaunchContext& context, const BatchNormStatisti
         const RowCut cut = row_cut<T, n()>(a.shape.rows, a.shape.channels);
         float* const partial = scratch<float>(context, 2 * a.shape.channels * cut.pieces);
         launch(statistics_kernel<n(), T>, cut.grid(), cut.block(), 0, stream_of(context), a.x, cut, partial);
-        launch(merge_statistics_kernel<Accumulator<T>>, dim3(grid_extent(ceil_div(cut.channels, 32))), dim3(32, kMergeRows), 0,
+        launch(merge_pieces_kernel<Accumulator<T>>, dim3(grid_extent(ceil_div(cut.channels, 32))), dim3(32, kMergeRows), 0,
                stream_of(context), partial, cut, a.mean, a.variance, a.unbiased_variance);
       },
       a.x);

@@ -209,8 +209,11 @@ __global__ void __launch_bounds__(kMostThreads)
 
 template <int kStride, class T>
 void launch_3x3(const LaunchContext& context, const DepthwiseConvForward<T>& a) {
-  // One more strip reads two rows of x again at stride 1 (of x + y = 2 x), one of 2 P rows at stride 2 (of 5/4 x).
-  const DepthwiseTiling tiling = depthwise_tiling<T>(a.shape, kMaxThreads, kStride == 1 ? 1.0 : 0.4);
+  const auto& s = a.shape;
+  const double size = sizeof(T), x = size * s.height * s.width, y = size * s.out_height() * s.out_width();
+  constexpr int kHalo = kStride == 1 ? 2 : 1;  // rows of x that two strips need, columns that two tiles need
+  const DepthwiseCost cost{.least = x + y, .strip = kHalo * size * s.width, .tile = kHalo * size * s.height, .block = 9 * size + 12};
+  const DepthwiseTiling tiling = depthwise_tiling<T>(s, kMaxThreads, cost);
   const ForwardLayout layout = forward_layout<kStride, T>(tiling);
   launch(forward_3x3_kernel<kStride, T>, tiling.grid(), tiling.block(), layout.bytes, stream_of(context), a, tiling, layout);
 }

@@ -345,8 +345,11 @@ void depthwise_conv_backward(const LaunchContext& context, const DepthwiseConvBa
   const bool sums = a.grad_weight || a.grad_bias;
   if (s.batch * s.out_height() * s.out_width() * s.channels == 0 || (!sums && !a.grad_x)) return;
   if (!depthwise_tiled<T>(s, a.x, a.grad_y, a.grad_x)) return depthwise_backward_any(context, a);
-  // One more strip reads two rows of grad_y again at stride 1 (of 3 x in all), one of P at stride 2 (of 9/4 x).
-  const DepthwiseTiling tiling = depthwise_tiling<T>(s, kMaxThreads, s.stride == 1 ? 2.0 / 3 : 1.0 / 9);
+  const double size = sizeof(T), x = size * s.height * s.width, y = size * s.out_height() * s.out_width();
+  const double halo = s.stride == 1 ? 2 : 1;  // rows of grad_y that two strips need, columns that two tiles need
+  const DepthwiseTiling tiling = depthwise_tiling<T>(
+      s, kMaxThreads,
+      {.least = 2 * x + y, .strip = halo * size * s.out_width(), .tile = halo * size * s.out_height(), .block = 9 * size + 8 + 4 * kSums});
   const int count = kSums * static_cast<int>(s.channels);
   const Wanted wanted{.x_read = a.grad_weight || (a.grad_x && a.prologue.relu),
                       .grad_x = a.grad_x != nullptr,

@@ -51,25 +51,33 @@ struct DepthwiseTiling {
   std::int64_t pieces() const { return static_cast<std::int64_t>(images) * column_tiles * strips; }
 };
 
-/// Chunks of a channel tile, of `total` that a pixel has. Tiles of 128 bytes where that leaves nothing over (728 fp32 channels: 13
-/// tiles of 224 bytes). With an odd number of chunks (728 bf16 channels: 91) every second pixel starts in the middle of a sector, and
-/// narrow tiles would waste half a sector at both ends: then tiles are 19 to 32 chunks wide (91: four of 23).
+/// Chunks of a channel tile, of `total` that a pixel has: 8, which are 128 bytes, unless that leaves much of the last tile empty. With an
+/// odd number of chunks (728 bf16 channels: 91) every second pixel starts in the middle of a sector, and narrow tiles would waste half
+/// a sector at both ends of each: then tiles are 19 to 32 chunks wide (91: three of 23 and one of 22).
 inline int tile_chunks(int total) {
+  const auto empty = [&](int chunks) { return static_cast<int>(ceil_div(total, chunks)) * chunks - total; };
   const bool whole_sectors = total % 2 == 0;
   const int narrowest = whole_sectors ? 8 : 19, widest = whole_sectors ? 16 : 32, step = whole_sectors ? 2 : 1;
   if (total <= narrowest) return total;
   int best = narrowest;
-  const auto waste = [&](int chunks) { return static_cast<int>(ceil_div(total, chunks)) * chunks - total; };
+  if (whole_sectors && 20 * empty(best) <= total) return best;
   for (int chunks = narrowest; chunks <= widest; chunks += step) {
-    if (waste(chunks) < waste(best)) best = chunks;
+    if (empty(chunks) < empty(best)) best = chunks;
   }
   return std::min(best, total);
 }
 
-/// `halo`: the share of all bytes that one more strip (or column tile) reads again, times the number of rows (columns).
+/// What a way of cutting costs, in bytes for each channel of an image.
+struct DepthwiseCost {
+  double least;  ///< each element moved once
+  double strip;  ///< read again for one more strip of rows
+  double tile;   ///< read again for one more tile of columns
+  double block;  ///< read and written by each block beside its rows: filters, prologue, partial sums
+};
+
 template <class T>
-DepthwiseTiling depthwise_tiling(const DepthwiseConvShape& s, int max_threads, double halo) {
-  constexpr double kMostReadAgain = 0.035;
+DepthwiseTiling depthwise_tiling(const DepthwiseConvShape& s, int max_threads, const DepthwiseCost& cost) {
+  constexpr double kMostBeyondLeast = 0.04;
   constexpr std::int64_t kEnoughBlocks = 4 * 132;  // four for each multiprocessor of an H100
   constexpr int kLeastPairs = 8;
   DepthwiseTiling t;
@@ -77,7 +85,7 @@ DepthwiseTiling depthwise_tiling(const DepthwiseConvShape& s, int max_threads, d
   t.chunks = tile_chunks(total_chunks);
   t.channel_tiles = static_cast<int>(ceil_div(total_chunks, t.chunks));
   t.copy_lanes_log = 0;
-  while ((1 << t.copy_lanes_log) < std::min(t.chunks, 32)) ++t.copy_lanes_log;
+  while ((1 << t.copy_lanes_log) < t.chunks) ++t.copy_lanes_log;
   t.groups = t.chunks * kPerLoad<T> / kChannelsPerThread;
 
   const std::int64_t pairs = ceil_div(s.width, 2), most_pairs = std::max(kLeastPairs, max_threads / t.groups);
@@ -85,10 +93,9 @@ DepthwiseTiling depthwise_tiling(const DepthwiseConvShape& s, int max_threads, d
   // At least four, so that there are lanes for two pixels.
   t.pairs = static_cast<int>(std::max<std::int64_t>(4, ceil_div(pairs, t.column_tiles)));
 
-  const auto rows = static_cast<double>(s.out_height()), columns = static_cast<double>(s.out_width());
-  const double left_for_rows = kMostReadAgain - halo * (t.column_tiles - 1) / columns;
-  const auto most_strips = 1 + static_cast<std::int64_t>(std::max(0.0, left_for_rows) * rows / halo);
-  const std::int64_t strips = std::min(most_strips, ceil_div(kEnoughBlocks, s.batch * t.channel_tiles * t.column_tiles));
+  const double left = kMostBeyondLeast * cost.least - (t.column_tiles - 1) * (cost.tile + cost.block);
+  const auto most_strips = 1 + static_cast<std::int64_t>(std::max(0.0, left) / (cost.strip + t.column_tiles * cost.block));
+  const std::int64_t strips = std::min({most_strips, ceil_div(kEnoughBlocks, s.batch * t.channel_tiles * t.column_tiles), s.out_height()});
   t.strip_rows = static_cast<int>(ceil_div(s.out_height(), strips));
   t.strips = static_cast<int>(ceil_div(s.out_height(), t.strip_rows));
   t.images = static_cast<int>(s.batch);
@@ -171,7 +178,7 @@ struct RowMover {
     T* place = row + shared - (first == lane_first ? 0 : shared_step);
     for (int pixel = lane_first; pixel < lane_end; pixel += step, place += shared_step) {
       if (pixel >= first && pixel < end) continue;
-      for (int i = 0; i < rows; ++i) *reinterpret_cast<uint4*>(place + i * row_size) = make_uint4(0, 0, 0, 0);
+      for (int i = 0; i < rows; ++i) store_vector<kPerLoad<T>>(place + i * row_size, Floats<kPerLoad<T>>{});
     }
   }
 };
@@ -197,18 +204,19 @@ struct StagedParameters {
   template <class T>
   static __device__ void stage(float* shared, const DepthwiseBlock& block, std::int64_t row_channels, const T* weight,
                                const Prologue<T>& prologue, const float* bias) {
-    for (int row = static_cast<int>(threadIdx.y); row < kRows; row += static_cast<int>(blockDim.y)) {
+    const int threads = static_cast<int>(blockDim.x * blockDim.y), thread = static_cast<int>(threadIdx.y * blockDim.x + threadIdx.x);
+    for (int i = thread; i < kRows * block.width; i += threads) {
+      const int row = i / block.width, c = i - row * block.width;
       const float* const source = row == kScale ? prologue.scale : row == kShift ? prologue.shift : bias;
-      for (int c = static_cast<int>(threadIdx.x); c < block.width; c += static_cast<int>(blockDim.x)) {
-        float value = row == kScale ? 1.0f : 0.0f;
-        if (c < block.channels) {
-          if (row < kTaps)
-            value = to_float(weight[row * row_channels + block.channel + c]);
-          else if (source)
-            value = source[block.channel + c];
+      float value = row == kScale ? 1.0f : 0.0f;
+      if (c < block.channels) {
+        if (row < kTaps) {
+          value = to_float(weight[row * row_channels + block.channel + c]);
+        } else if (source) {
+          value = source[block.channel + c];
         }
-        shared[row * block.width + c] = value;
       }
+      shared[i] = value;
     }
   }
 };

@@ -25,10 +25,15 @@ struct RowCut {
   int channels;
   int lanes, thread_rows;  ///< the block
   int channel_tiles, pieces, piece_rows;
+  int half, tile_floats;  ///< see TileChannels
 
   dim3 grid() const { return dim3(channel_tiles, pieces); }
   dim3 block() const { return dim3(lanes, thread_rows); }
 };
+
+/// Floats that a block's threads may leave in shared memory, of one quantity.
+template <int N>
+inline constexpr int kTileCapacity = kRowCutThreads* N*(N == 8 ? 3 : 2) / 2;
 
 template <class T, int N>
 RowCut row_cut(std::int64_t rows, std::int64_t channels) {
@@ -38,7 +43,10 @@ RowCut row_cut(std::int64_t rows, std::int64_t channels) {
   const int total = cut.channels / N;
   const bool whole_sectors = total * kBytes % kSector == 0;
   cut.lanes = total <= 32 ? total : whole_sectors && kBytes == 16 ? 8 : 32;
-  cut.thread_rows = kRowCutThreads / cut.lanes & ~1;
+  const int quads = 4 * cut.lanes;
+  cut.half = N == 8 ? quads + ((16 - quads) & 31) : 0;
+  cut.tile_floats = N == 8 ? quads + ((cut.half + 31) & ~31) : N * cut.lanes;
+  cut.thread_rows = std::min(kRowCutThreads / cut.lanes, kTileCapacity<N> / cut.tile_floats) & ~1;
   cut.channel_tiles = static_cast<int>(ceil_div(total, cut.lanes));
   const std::int64_t pieces = std::min(ceil_div(rows, kLeastRows), ceil_div(kEnoughBlocks, cut.channel_tiles));
   cut.piece_rows = static_cast<int>(ceil_div(ceil_div(rows, pieces), 2)) * 2;  // even: a piece begins at a whole sector
@@ -65,37 +73,34 @@ struct CutPlace {
 template <int N>
 inline constexpr int kBatch = N >= 4 ? 32 / N : 8;
 
-/// One float for each channel of the tile in shared memory, in the order in which threads read and write it without bank conflicts:
-/// the first four channels of every thread, then the second four.
+/// One float for each channel of the tile, in shared memory. Eight channels of a thread are kept as the first four of every thread, then
+/// (`half` floats on) the second four. With half = 16 and tile_floats = 4 lanes modulo 32 the threads of a warp meet no bank conflict,
+/// neither when each moves its own four at a time nor when they read channel by channel.
 template <int N>
 struct TileChannels {
   static constexpr int kWidth = N < 4 ? N : 4;
 
-  static __device__ int count() { return static_cast<int>(blockDim.x) * N; }
-  /// The channel, counted from the tile's first, that lies at place i.
-  static __device__ int channel_at(int i) {
-    const int half = i / (static_cast<int>(blockDim.x) * kWidth), rest = i - half * static_cast<int>(blockDim.x) * kWidth;
-    return rest / kWidth * N + half * kWidth + rest % kWidth;
+  static __device__ int place_of(const RowCut& cut, int channel) {
+    return N == 8 ? (channel / 8) * 4 + (channel / 4 % 2) * cut.half + channel % 4 : channel;
   }
   /// This thread's N values.
-  static __device__ Floats<N> load(const float* shared) {
+  static __device__ Floats<N> load(const RowCut& cut, const float* shared) {
     Floats<N> values;
 #pragma unroll
-    for (int half = 0; half < N / kWidth; ++half) {
-      const Floats<kWidth> part =
-          load_vector<kWidth>(shared + (half * static_cast<int>(blockDim.x) + static_cast<int>(threadIdx.x)) * kWidth);
+    for (int part = 0; part < N / kWidth; ++part) {
+      const Floats<kWidth> some = load_vector<kWidth>(shared + part * cut.half + static_cast<int>(threadIdx.x) * kWidth);
 #pragma unroll
-      for (int k = 0; k < kWidth; ++k) values[half * kWidth + k] = part[k];
+      for (int k = 0; k < kWidth; ++k) values[part * kWidth + k] = some[k];
     }
     return values;
   }
-  static __device__ void store(float* shared, const Floats<N>& values) {
+  static __device__ void store(const RowCut& cut, float* shared, const Floats<N>& values) {
 #pragma unroll
-    for (int half = 0; half < N / kWidth; ++half) {
-      Floats<kWidth> part;
+    for (int part = 0; part < N / kWidth; ++part) {
+      Floats<kWidth> some;
 #pragma unroll
-      for (int k = 0; k < kWidth; ++k) part[k] = values[half * kWidth + k];
-      store_vector<kWidth>(shared + (half * static_cast<int>(blockDim.x) + static_cast<int>(threadIdx.x)) * kWidth, part);
+      for (int k = 0; k < kWidth; ++k) some[k] = values[part * kWidth + k];
+      store_vector<kWidth>(shared + part * cut.half + static_cast<int>(threadIdx.x) * kWidth, some);
     }
   }
 };
@@ -103,18 +108,15 @@ struct TileChannels {
 /// Shared memory for two quantities of every thread's channels.
 template <int N>
 struct ThreadSums {
-  alignas(16) float first[kRowCutThreads * N], second[kRowCutThreads * N];
+  alignas(16) float first[kTileCapacity<N>], second[kTileCapacity<N>];
 };
 
-/// Calls f(channel, place) for the tile's channels, each by one thread; f finds thread row y's values at place + y * count().
+/// Calls f(channel, place) for the tile's channels, each by one thread; thread row y's value lies at place + y * tile_floats.
 template <int N, class F>
 __device__ __forceinline__ void for_tile_channels(const RowCut& cut, F&& f) {
-  const int first_channel = static_cast<int>(blockIdx.x) * TileChannels<N>::count();
+  const int width = static_cast<int>(blockDim.x) * N, first_channel = static_cast<int>(blockIdx.x) * width;
   const int threads = static_cast<int>(blockDim.x * blockDim.y), thread = static_cast<int>(threadIdx.y * blockDim.x + threadIdx.x);
-  for (int i = thread; i < TileChannels<N>::count(); i += threads) {
-    const int channel = first_channel + TileChannels<N>::channel_at(i);
-    if (channel < cut.channels) f(channel, i);
-  }
+  for (int i = thread; i < min(width, cut.channels - first_channel); i += threads) f(first_channel + i, TileChannels<N>::place_of(cut, i));
 }
 
 }  // namespace sepia::kernels::cuda::detail

@@ -70,6 +70,7 @@ Traffic count_traffic(const std::function<void()>& run, const std::string& kerne
     traffic.written += static_cast<double>(c.store_bytes);
     traffic.read_sectors += static_cast<double>(c.load_sectors);
     traffic.written_sectors += static_cast<double>(c.store_sectors);
+    traffic.shared_wavefronts += static_cast<double>(c.shared_wavefronts);
     traffic.bank_conflicts += static_cast<double>(c.bank_conflicts);
   }
   simt->reset();

@@ -88,7 +88,7 @@ void expect_cuda_matches_reference(const std::vector<Case>& cases) {
 struct Traffic {
   double read = 0, written = 0;            ///< bytes
   double read_sectors = 0, written_sectors = 0;
-  double bank_conflicts = 0;
+  double shared_wavefronts = 0, bank_conflicts = 0;  ///< the conflicts are wavefronts beyond the least
   double moved() const { return read + written; }
   /// Share of the fetched sectors' bytes that was asked for.
   double sectors_used() const { return moved() / (32 * (read_sectors + written_sectors)); }
