@@ -2,10 +2,10 @@
 // in shared memory.
 //
 // A block has a channel tile and a piece of the rows. A thread has N neighbouring channels and every blockDim.y-th row, several loads
-// at a time. Up to 32 threads' worth of channels the tile is the whole row, and the block reads memory straight through; wider rows
-// are cut into 128 bytes, or into 512 if their length is not a multiple of a 32-byte sector (728 bf16 channels), which wastes one
-// sector in 33 at the tile's ends. A piece has at least 256 bytes' worth of rows, so that a few floats written or read per piece and
-// channel stay near 3% of all bytes, and as many rows as leave some 1,000 blocks.
+// at a time. Up to 32 threads' worth of channels the tile is the whole row, and the block reads memory straight through; wider rows, and
+// those of matrices too short to keep a GPU busy so, are cut into 128 bytes, or into 512 if their length is not a multiple of a 32-byte
+// sector (728 bf16 channels), which wastes one sector in 33 at the tile's ends. A piece has at least 256 bytes' worth of rows, so that a
+// few floats written or read per piece and channel stay near 3% of all bytes, and as many rows as leave some 1,000 blocks.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -42,7 +42,8 @@ RowCut row_cut(std::int64_t rows, std::int64_t channels) {
   RowCut cut{.rows = rows, .channels = static_cast<int>(channels)};
   const int total = cut.channels / N;
   const bool whole_sectors = total * kBytes % kSector == 0;
-  cut.lanes = total <= 32 ? total : whole_sectors && kBytes == 16 ? 8 : 32;
+  const bool narrow = whole_sectors && kBytes == 16 && (total > 32 || (total % 8 == 0 && rows < kLeastRows * kEnoughBlocks / 2));
+  cut.lanes = narrow ? 8 : std::min(total, 32);
   const int quads = 4 * cut.lanes;
   cut.half = N == 8 ? quads + ((16 - quads) & 31) : 0;
   cut.tile_floats = N == 8 ? quads + ((cut.half + 31) & ~31) : N * cut.lanes;
