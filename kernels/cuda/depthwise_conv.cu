@@ -18,9 +18,12 @@
 //             its taps r = 1 to row p; row 2p+1 completes row p with r = 2 and begins row p+1 with r = 0. No tap is ever tested for parity.
 // So a thread keeps nine weights of four channels and one or two rows of sums, and reads a stored element of x 1.5 to 2 times from
 // shared memory, never again from global. Padding is zero after act, so a column outside is masked, and a row outside is left out.
-// What is read twice is the halo: one row above and below a strip, one column beside a tile. Tiles are cut so that this stays
-// below 3.5% of all bytes (detail/depthwise_tile.cuh). Blocks of up to 256 threads for a batch of 32 pictures:
-//   edgenet 128x128x32 s2: 320   64x64x64 s2: 192 (fp32)   xception 125x125x128: 512   32x32x728: 416   16x16x728: 416 (bf16: 128)
+// What is read twice is the halo: one row above and below a strip, one column beside a tile. Tiles are cut so that this and the filters,
+// which every block reads, stay below 4% of all bytes (detail/depthwise_tile.cuh). Blocks of up to 256 threads for a batch of 32, fp32 /
+// bf16:
+//   edgenet  128x128x32 s2: 320 / 320     64x64x64 s2: 192 / 128     32x32x128 s2: 256 / 128
+//   xception 125x125x128: 768 / 512       63x63x256: 768 / 512       32x32x728: 736 / 256       16x16x728: 736 / 128       8x8x1536: 1536 /
+//   768
 #include "kernels/cuda/detail/depthwise_any.cuh"
 #include "kernels/cuda/detail/depthwise_tile.cuh"
 #include "kernels/cuda/detail/shared.cuh"
@@ -31,7 +34,7 @@ namespace {
 
 using namespace detail;
 
-constexpr int kMaxThreads = 256;   // but 8 pairs of columns at least: 368 threads for 184 bf16 channels
+constexpr int kThreads = 256;      // but 8 pairs of columns at least: 368 threads for 184 bf16 channels
 constexpr int kMostThreads = 512;  // keeps the registers of a thread at 128, so that two blocks of 256 share a multiprocessor
 constexpr int kStages = 5;
 
@@ -213,7 +216,7 @@ void launch_3x3(const LaunchContext& context, const DepthwiseConvForward<T>& a) 
   const double size = sizeof(T), x = size * s.height * s.width, y = size * s.out_height() * s.out_width();
   constexpr int kHalo = kStride == 1 ? 2 : 1;  // rows of x that two strips need, columns that two tiles need
   const DepthwiseCost cost{.least = x + y, .strip = kHalo * size * s.width, .tile = kHalo * size * s.height, .block = 9 * size + 12};
-  const DepthwiseTiling tiling = depthwise_tiling<T>(s, kMaxThreads, cost);
+  const DepthwiseTiling tiling = depthwise_tiling<T>(s, kThreads, kMostThreads, cost);
   const ForwardLayout layout = forward_layout<kStride, T>(tiling);
   launch(forward_3x3_kernel<kStride, T>, tiling.grid(), tiling.block(), layout.bytes, stream_of(context), a, tiling, layout);
 }

@@ -20,8 +20,9 @@
 //   stride 2: a pixel of x meets one, two or four taps, by its parity. A thread takes the four pixels (2i, 2i+1) x (2j, 2j+1) at once,
 //   which
 //             need grad_y at (i, i+1) x (j, j+1) and use each of the nine taps once: no parity is ever tested.
-// Blocks of up to 192 threads for a batch of 32 pictures: edgenet 128x128x32 s2: 576   xception 125x125x128 fp32: 768   16x16x728: 416
-// (bf16: 128).
+// Blocks of up to 192 threads for a batch of 32, fp32 / bf16: edgenet 128x128x32 s2: 576 / 576   64x64x64 s2: 640 / 192   32x32x128 s2: 384
+// / 128
+//   xception 125x125x128: 768 / 768   63x63x256: 1024 / 384   32x32x728: 736 / 256   16x16x728: 736 / 128   8x8x1536: 1536 / 768
 #include "kernels/cuda/detail/depthwise_any.cuh"
 #include "kernels/cuda/detail/depthwise_tile.cuh"
 #include "kernels/cuda/detail/partials.cuh"
@@ -34,7 +35,7 @@ namespace {
 
 using namespace detail;
 
-constexpr int kMaxThreads = 192;  // but 8 pairs of columns at least: 368 threads for 184 bf16 channels
+constexpr int kThreads = 192;  // but 8 pairs of columns at least: 368 threads for 184 bf16 channels
 constexpr int kMostThreads = 384;
 constexpr int kStages = 4;
 constexpr int kSums = 10;  // per channel: nine taps and the bias
@@ -348,7 +349,7 @@ void depthwise_conv_backward(const LaunchContext& context, const DepthwiseConvBa
   const double size = sizeof(T), x = size * s.height * s.width, y = size * s.out_height() * s.out_width();
   const double halo = s.stride == 1 ? 2 : 1;  // rows of grad_y that two strips need, columns that two tiles need
   const DepthwiseTiling tiling = depthwise_tiling<T>(
-      s, kMaxThreads,
+      s, kThreads, kMostThreads,
       {.least = 2 * x + y, .strip = halo * size * s.out_width(), .tile = halo * size * s.out_height(), .block = 9 * size + 8 + 4 * kSums});
   const int count = kSums * static_cast<int>(s.channels);
   const Wanted wanted{.x_read = a.grad_weight || (a.grad_x && a.prologue.relu),

@@ -18,10 +18,11 @@ TEST_F(CudaDepthwiseConv, MatchesReferenceInBf16) {
 /// Shapes that cut images into several tiles and strips, with odd sizes at every border.
 std::vector<DepthwiseConvCase> tiled_cases() {
   constexpr kernels::DepthwiseConvShape kShapes[] = {
-      {1, 75, 131, 8, 3, 3, 1, 1},  // fp32: one tile of 2 chunks; several strips
-      {1, 9, 133, 40, 3, 3, 1, 1},  // several tiles of columns, the last narrower
-      {1, 67, 70, 72, 3, 3, 2, 1},  // the last channel tile is narrower
-      {2, 33, 63, 32, 3, 3, 2, 1},
+      {1, 75, 131, 8, 3, 3, 1, 1},                               // fp32: one tile of 2 chunks; several strips
+      {1, 9, 133, 40, 3, 3, 1, 1},                               // several tiles of columns, the last narrower
+      {1, 67, 70, 72, 3, 3, 2, 1},                               // the last channel tile is narrower
+      {2, 33, 63, 32, 3, 3, 2, 1}, {1, 4, 21, 248, 3, 3, 1, 1},  // bf16: an odd number of chunks, so one wide tile
+      {1, 5, 19, 200, 3, 3, 2, 1},
   };
   std::vector<DepthwiseConvCase> cases;
   for (const auto& s : kShapes) {

@@ -75,8 +75,9 @@ struct DepthwiseCost {
   double block;  ///< read and written by each block beside its rows: filters, prologue, partial sums
 };
 
+/// Blocks have `threads` threads or fewer, wide tiles up to `most_threads`.
 template <class T>
-DepthwiseTiling depthwise_tiling(const DepthwiseConvShape& s, int max_threads, const DepthwiseCost& cost) {
+DepthwiseTiling depthwise_tiling(const DepthwiseConvShape& s, int threads, int most_threads, const DepthwiseCost& cost) {
   constexpr double kMostBeyondLeast = 0.04;
   constexpr std::int64_t kEnoughBlocks = 4 * 132;  // four for each multiprocessor of an H100
   constexpr int kLeastPairs = 8;
@@ -88,7 +89,7 @@ DepthwiseTiling depthwise_tiling(const DepthwiseConvShape& s, int max_threads, c
   while ((1 << t.copy_lanes_log) < t.chunks) ++t.copy_lanes_log;
   t.groups = t.chunks * kPerLoad<T> / kChannelsPerThread;
 
-  const std::int64_t pairs = ceil_div(s.width, 2), most_pairs = std::max(kLeastPairs, max_threads / t.groups);
+  const std::int64_t pairs = ceil_div(s.width, 2), most_pairs = std::clamp(kLeastPairs, threads / t.groups, most_threads / t.groups);
   t.column_tiles = static_cast<int>(ceil_div(pairs, most_pairs));
   // At least four, so that there are lanes for two pixels.
   t.pairs = static_cast<int>(std::max<std::int64_t>(4, ceil_div(pairs, t.column_tiles)));
@@ -200,7 +201,7 @@ struct StagedParameters {
 
   static std::size_t bytes(int width) { return kRows * static_cast<std::size_t>(width) * sizeof(float); }
 
-  /// shared[row * width + c]; a null array becomes `otherwise`, and so do channels that do not exist. A barrier must follow.
+  /// shared[row * width + c]; a null scale is all ones, another null array zeros. A barrier must follow.
   template <class T>
   static __device__ void stage(float* shared, const DepthwiseBlock& block, std::int64_t row_channels, const T* weight,
                                const Prologue<T>& prologue, const float* bias) {
