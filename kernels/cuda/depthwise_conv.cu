@@ -65,7 +65,7 @@ ForwardLayout forward_layout(const DepthwiseTiling& t) {
 template <int kStride>
 struct ForwardThread {
   static constexpr int kOutputs = cuda::kOutputs<kStride>, kColumns = cuda::kColumns<kStride>;
-  using Row = Floats<kChannelsPerThread>;
+  using Row = ChannelsOfThread;
 
   Row weight[9], scale, shift, bias[kOutputs];
   float floor;            ///< of act: 0 with a ReLU, -infinity without
@@ -75,12 +75,11 @@ struct ForwardThread {
   __device__ __forceinline__ ForwardThread(const float* parameters, int width, bool relu, int first_column, int image_width)
       : floor(relu ? 0.0f : -INFINITY), at_border(first_column < 0 || first_column + kColumns > image_width) {
 #pragma unroll
-    for (int tap = 0; tap < 9; ++tap) weight[tap] = load_vector<kChannelsPerThread>(parameters + tap * width);
-    scale = load_vector<kChannelsPerThread>(parameters + StagedParameters::kScale * width);
-    shift = load_vector<kChannelsPerThread>(parameters + StagedParameters::kShift * width);
+    for (int tap = 0; tap < 9; ++tap) weight[tap] = load_channels(parameters + tap * width);
+    scale = load_channels(parameters + StagedParameters::kScale * width);
+    shift = load_channels(parameters + StagedParameters::kShift * width);
 #pragma unroll
-    for (int output = 0; output < kOutputs; ++output)
-      bias[output] = load_vector<kChannelsPerThread>(parameters + StagedParameters::kBias * width);
+    for (int output = 0; output < kOutputs; ++output) bias[output] = load_channels(parameters + StagedParameters::kBias * width);
 #pragma unroll
     for (int column = 0; column < kColumns; ++column)
       inside[column] = static_cast<unsigned>(first_column + column) < static_cast<unsigned>(image_width);
@@ -96,7 +95,7 @@ struct ForwardThread {
     }
 #pragma unroll
     for (int column = 0; column < kColumns; ++column) {
-      const Row x = load_vector<kChannelsPerThread>(row + (column & 1) * plane + (column >> 1) * width);
+      const Row x = load_channels(row + (column & 1) * plane + (column >> 1) * width);
 #pragma unroll
       for (int k = 0; k < kChannelsPerThread; ++k) act[column][k] = at_least(apply_affine(scale[k], x[k], shift[k]), floor);
     }
@@ -166,7 +165,7 @@ __global__ void __launch_bounds__(kMostThreads)
   const int j = static_cast<int>(threadIdx.y), own_pixel = j * block.width + block.lane_channel();
   const Thread thread(parameters + block.lane_channel(), block.width, a.prologue.relu, first_column + 2 * j, width);
   // Sums of rows of y that are under way. Stride 1: `next` has its taps r = 0 and 1, `after` r = 0. Stride 2: `next` has r = 0.
-  Floats<kChannelsPerThread> next[kOutputs], after[kOutputs], act[kColumns], y[kOutputs];
+  ChannelsOfThread next[kOutputs], after[kOutputs], act[kColumns], y[kOutputs];
 #pragma unroll
   for (int output = 0; output < kOutputs; ++output) next[output] = after[output] = thread.bias[output];
 

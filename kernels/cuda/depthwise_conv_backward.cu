@@ -40,7 +40,7 @@ constexpr int kMostThreads = 384;
 constexpr int kStages = 4;
 constexpr int kSums = 10;  // per channel: nine taps and the bias
 
-using Row = Floats<kChannelsPerThread>;
+using Row = ChannelsOfThread;
 
 /// What the kernel is asked for beside its shapes.
 struct Wanted {
@@ -76,11 +76,11 @@ struct ThreadSums {
   __device__ __forceinline__ void start(const float* parameters, int width, bool relu, int first_column, int image_width) {
 #pragma unroll
     for (int tap = 0; tap < 9; ++tap) {
-      weight[tap] = load_vector<kChannelsPerThread>(parameters + tap * width);
+      weight[tap] = load_channels(parameters + tap * width);
       grad_weight[tap] = Row{};
     }
-    scale = load_vector<kChannelsPerThread>(parameters + StagedParameters::kScale * width);
-    shift = load_vector<kChannelsPerThread>(parameters + StagedParameters::kShift * width);
+    scale = load_channels(parameters + StagedParameters::kScale * width);
+    shift = load_channels(parameters + StagedParameters::kShift * width);
     grad_bias = Row{};
     floor = relu ? 0.0f : -INFINITY;
     relu_after = relu;
@@ -93,7 +93,7 @@ struct ThreadSums {
   __device__ __forceinline__ void load_act(const T* row, int plane, Row (&act)[2]) const {
 #pragma unroll
     for (int column = 0; column < 2; ++column) {
-      const Row x = load_vector<kChannelsPerThread>(row + column * plane);
+      const Row x = load_channels(row + column * plane);
 #pragma unroll
       for (int k = 0; k < kChannelsPerThread; ++k) act[column][k] = at_least(apply_affine(scale[k], x[k], shift[k]), floor);
     }
@@ -155,7 +155,7 @@ struct BackwardThread<1> : ThreadSums {
     if (stage.grad_y) {
 #pragma unroll
       for (int i = 0; i < 4; ++i) {  // column 2j - 1 + i
-        const Row grad_y = load_vector<kChannelsPerThread>(stage.grad_y + (i & 1) * stage.grad_y_plane + (i >> 1) * stage.width);
+        const Row grad_y = load_channels(stage.grad_y + (i & 1) * stage.grad_y_plane + (i >> 1) * stage.width);
 #pragma unroll
         for (int column = 0; column < 2; ++column) {
           const int s = column + 2 - i;  // column w of x meets column w + 1 - s of grad_y at tap s
@@ -190,7 +190,7 @@ struct BackwardThread<2> : ThreadSums {
 #pragma unroll
     for (int j = 0; j < 2; ++j) {
       grad_y[0][j] = grad_y_above[j];
-      if (stage.grad_y) grad_y[1][j] = load_vector<kChannelsPerThread>(stage.grad_y + j * stage.width);
+      if (stage.grad_y) grad_y[1][j] = load_channels(stage.grad_y + j * stage.width);
       grad_y_above[j] = grad_y[1][j];
     }
     add_bias(grad_y[0][0]);  // zero in the first stage
@@ -229,7 +229,7 @@ __device__ inline void store_partial(const ThreadSums& sums, float* shared, floa
   for (int i = y; i < kSums; i += pairs) {
     Row total{};
     for (int j = 0; j < pairs; ++j) {
-      const Row one = load_vector<kChannelsPerThread>(shared + ((j * kSums + i) * groups + x) * kChannelsPerThread);
+      const Row one = load_channels(shared + ((j * kSums + i) * groups + x) * kChannelsPerThread);
 #pragma unroll
       for (int k = 0; k < kChannelsPerThread; ++k) total[k] += one[k];
     }

@@ -8,6 +8,7 @@
 #include <cuda_runtime.h>
 
 #include <algorithm>
+#include <bit>
 
 #include "kernels/cuda/detail/async_copy.cuh"
 #include "kernels/cuda/detail/launch.cuh"
@@ -17,6 +18,19 @@
 namespace sepia::kernels::cuda::detail {
 
 inline constexpr int kChannelsPerThread = 4;
+
+/// A thread's channels of a pixel.
+using ChannelsOfThread = Floats<kChannelsPerThread>;
+
+/// They, loaded from shared memory. bf16 comes two to a register and takes one instruction for each: these loads are the inner loop.
+__device__ __forceinline__ ChannelsOfThread load_channels(const float* source) {
+  return load_vector<kChannelsPerThread>(source);
+}
+__device__ __forceinline__ ChannelsOfThread load_channels(const bf16* source) {
+  const uint2 pairs = *reinterpret_cast<const uint2*>(source);
+  return {{std::bit_cast<float>(pairs.x << 16), std::bit_cast<float>(pairs.x & 0xffff0000u), std::bit_cast<float>(pairs.y << 16),
+           std::bit_cast<float>(pairs.y & 0xffff0000u)}};
+}
 
 /// A row of a tile in shared memory, in elements. A paired row keeps its even and its odd pixels in planes of their own: the threads of
 /// a warp, each at a pair of columns, then read neighbouring chunks, which is free of bank conflicts for every tile width. The second

@@ -3,7 +3,6 @@
 
 #include <cuda_runtime.h>
 
-#include <bit>
 #include <cstdint>
 #include <type_traits>
 
@@ -40,21 +39,11 @@ template <int N, class T>
 __device__ __forceinline__ Floats<N> load_vector(const T* source) {
   using W = Word<static_cast<int>(sizeof(T)) * N>;
   const W word = *reinterpret_cast<const W*>(source);
+  Packed<T, N> packed;
+  __builtin_memcpy(&packed, &word, sizeof(word));
   Floats<N> result;
-  if constexpr (std::is_same_v<T, bf16> && N > 1) {  // two to a register: one instruction for each
-    std::uint32_t pairs[N / 2];
-    __builtin_memcpy(pairs, &word, sizeof(word));
 #pragma unroll
-    for (int i = 0; i < N / 2; ++i) {
-      result[2 * i] = std::bit_cast<float>(pairs[i] << 16);
-      result[2 * i + 1] = std::bit_cast<float>(pairs[i] & 0xffff0000u);
-    }
-  } else {
-    Packed<T, N> packed;
-    __builtin_memcpy(&packed, &word, sizeof(word));
-#pragma unroll
-    for (int i = 0; i < N; ++i) result[i] = to_float(packed.v[i]);
-  }
+  for (int i = 0; i < N; ++i) result[i] = to_float(packed.v[i]);
   return result;
 }
 
