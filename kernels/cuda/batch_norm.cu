@@ -3,8 +3,10 @@
 //   kernel              bytes moved per element (of s bytes each)
 //   statistics          s          mean and variance
 //   backward_sums       2 s        sum_g and sum_g_xhat
-//   backward_input      3 s        grad_x = scale * (g - sum_g / M - (x - mean) * inv_std * sum_g_xhat / M); frozen 2 s: scale * g; s more
-//   to add affine              -          scale, shift, inv_std: a thread for each channel
+//   backward_input      3 s        grad_x = scale * (g - sum_g / M - (x - mean) * inv_std * sum_g_xhat / M); s more to add
+//     frozen            2 s        grad_x = scale * g
+//   affine              -          scale, shift, inv_std: a thread for each channel
+//
 // All stream: memory bandwidth is the bound. Statistics, sums and affine write `=`; grad_x is written or added. Deterministic: sums are
 // added in an order that the shape alone decides.
 //

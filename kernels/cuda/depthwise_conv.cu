@@ -17,13 +17,13 @@
 //   stride 2: a thread computes y at column j from the input columns 2j-1, 2j, 2j+1, and takes two input rows at a time: row 2p adds
 //             its taps r = 1 to row p; row 2p+1 completes row p with r = 2 and begins row p+1 with r = 0. No tap is ever tested for parity.
 // So a thread keeps nine weights of four channels and one or two rows of sums, and reads a stored element of x 1.5 to 2 times from
-// shared memory, never again from global. Padding is zero after act, so a column outside is masked, and a row outside is left out.
+// shared memory, never again from global. Padding is zero after act: threads at the border mask columns, and a row outside is zeros.
 // What is read twice is the halo: one row above and below a strip, one column beside a tile. Tiles are cut so that this and the filters,
-// which every block reads, stay below 4% of all bytes (detail/depthwise_tile.cuh). Blocks of up to 256 threads for a batch of 32, fp32 /
-// bf16:
-//   edgenet  128x128x32 s2: 320 / 320     64x64x64 s2: 192 / 128     32x32x128 s2: 256 / 128
-//   xception 125x125x128: 768 / 512       63x63x256: 768 / 512       32x32x728: 736 / 256       16x16x728: 736 / 128       8x8x1536: 1536 /
-//   768
+// which every block reads, stay below 4% of all bytes (detail/depthwise_tile.cuh).
+//
+//   blocks at batch 32   128x128x32 s2   64x64x64 s2   32x32x128 s2   125x125x128   63x63x256   32x32x728   16x16x728   8x8x1536
+//   fp32                 320             192           256            768           768         736         736         1536
+//   bf16                 320             128           128            512           512         256         128         768
 #include "kernels/cuda/detail/depthwise_any.cuh"
 #include "kernels/cuda/detail/depthwise_tile.cuh"
 #include "kernels/cuda/detail/shared.cuh"

@@ -17,12 +17,12 @@
 // Mapping, 3x3 with padding 1: a thread has four channels and the columns 2j, 2j+1 of x.
 //   stride 1: row i of grad_y, columns 2j-1 .. 2j+2, is read once. Taps r = 0 complete row i-1 of grad_x, r = 1 add to row i, r = 2 begin
 //             row i+1; the filter's gradients need act(x) of the rows i-1, i, i+1, which the thread keeps.
-//   stride 2: a pixel of x meets one, two or four taps, by its parity. A thread takes the four pixels (2i, 2i+1) x (2j, 2j+1) at once,
-//   which
+//   stride 2: a pixel of x meets one, two or four taps, by its parity. A thread takes the pixels (2i, 2i+1) x (2j, 2j+1) at once, which
 //             need grad_y at (i, i+1) x (j, j+1) and use each of the nine taps once: no parity is ever tested.
-// Blocks of up to 192 threads for a batch of 32, fp32 / bf16: edgenet 128x128x32 s2: 576 / 576   64x64x64 s2: 640 / 192   32x32x128 s2: 384
-// / 128
-//   xception 125x125x128: 768 / 768   63x63x256: 1024 / 384   32x32x728: 736 / 256   16x16x728: 736 / 128   8x8x1536: 1536 / 768
+//
+//   blocks at batch 32   128x128x32 s2   64x64x64 s2   32x32x128 s2   125x125x128   63x63x256   32x32x728   16x16x728   8x8x1536
+//   fp32                 576             640           384            768           1024        736         736         1536
+//   bf16                 576             192           128            768           384         256         128         768
 #include "kernels/cuda/detail/depthwise_any.cuh"
 #include "kernels/cuda/detail/depthwise_tile.cuh"
 #include "kernels/cuda/detail/partials.cuh"
@@ -35,8 +35,8 @@ namespace {
 
 using namespace detail;
 
-constexpr int kThreads = 192;  // but 8 pairs of columns at least: 368 threads for 184 bf16 channels
-constexpr int kMostThreads = 384;
+constexpr int kThreads = 192;      // but 8 pairs of columns at least: 368 threads for 184 bf16 channels
+constexpr int kMostThreads = 384;  // keeps the registers of a thread at 168, so that two blocks of 192 share a multiprocessor
 constexpr int kStages = 4;
 constexpr int kSums = 10;  // per channel: nine taps and the bias
 
