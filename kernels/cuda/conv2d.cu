@@ -2,16 +2,18 @@
 // gathered from the pictures on the way to shared memory (WindowSource), so that no im2col matrix is ever written. detail/gemm.cuh has the
 // mapping, the tiles and why it is deterministic:
 //
-//                          result (M, N)                   A (M, k)                               B (N, k)
-//   conv2d_forward         y ((n, p, q), K)                act(x) at (n, p, q) and tap (r, s, c)  weight (K, (r, s, c))
-//   conv2d_backward_input  grad_x ((n, h, w), C)           grad_y where tap (r, s) met (h, w)     weight ((r, s, k), C)
-//   conv2d_backward_weight grad_weight (K, (r, s, c))      grad_y ((n, p, q), K)                  act(x) at (n, p, q) and tap;  grad_bias =
-//   sums of A
+//                          result (M, N)             A (M, k)                              B (N, k)
+//   conv2d_forward         y ((n, p, q), K)          act(x) at (n, p, q) and tap (r, s, c) weight (K, (r, s, c))
+//   conv2d_backward_input  grad_x ((n, h, w), C)     grad_y where tap (r, s) met (h, w)    weight ((r, s, k), C)
+//   conv2d_backward_weight grad_weight (K, (r,s,c))  grad_y ((n, p, q), K)                 act(x) at (n, p, q) and tap (r, s, c)
+// (grad_bias: the sums of grad_y over its positions.)
 //
 // With a stride, (h, w) is met by those taps only whose r and s leave the same remainder as h + padding and w + padding. So backward
 // input is one product per pair of remainders, each a convolution of stride 1 with its share of the taps: no product with zero.
 // Cost: 2 N P Q K R S C FLOP each; the R S reads of a pixel come from L1 and L2, memory sees x, y and weight about once.
-// A convolution of 1 x 1, stride 1, without padding is the linear map of all pixels and is handed to it.
+// A convolution of 1 x 1, stride 1, without padding is the linear map of all pixels and is handed to it; few channels in bf16 have kernels
+// of their own (conv2d_narrow.cu).
+#include "kernels/cuda/conv2d_paths.h"
 #include "kernels/cuda/detail/gemm_launch.cuh"
 #include "kernels/cuda/kernels.h"
 
@@ -104,6 +106,7 @@ void conv2d_forward(const LaunchContext& context, const Conv2dForward<T>& a) {
   const auto& s = a.shape;
   if (pointwise(s)) return linear_forward<T>(context, {as_linear(s), a.x, a.prologue, a.weight, a.bias, a.y});
   check_shape(s);
+  if (conv2d_narrow_forward(context, a)) return;
   const int taps = static_cast<int>(filter_size(s));
   auto problem = gemm_problem<T>(windows_of(s, a.x), MatrixSource<T>{a.weight, static_cast<int>(s.out_channels), taps, taps}, taps,
                                  gemm_output<T>(a.y, positions(s), s.out_channels, a.bias, Accumulate::kWrite));
@@ -131,6 +134,7 @@ void conv2d_backward_weight(const LaunchContext& context, const Conv2dBackwardWe
     return linear_backward_weight<T>(context, {as_linear(s), a.x, a.prologue, a.grad_y, a.grad_weight, a.grad_bias, a.accumulate});
   }
   check_shape(s);
+  if (conv2d_narrow_backward_weight(context, a)) return;
   const MatrixSource<T> gradient{a.grad_y, static_cast<int>(positions(s)), static_cast<int>(s.out_channels),
                                  static_cast<int>(s.out_channels)};
   auto problem = gemm_problem<T>(gradient, windows_of(s, a.x), positions(s),

@@ -4,8 +4,8 @@
 //                          result (M, N)               A (M, k)                       B (N, k)
 //   linear_forward         y (rows, out)               act(x), k along memory         weight, k along memory
 //   linear_backward_input  grad_x (rows, in)           grad_y, k along memory         weight, n along memory
-//   linear_backward_weight grad_weight (out, in)       grad_y, m along memory         act(x), n along memory;   grad_bias = sums of A over
-//   k
+//   linear_backward_weight grad_weight (out, in)       grad_y, m along memory         act(x), n along memory
+// (grad_bias: the sums of grad_y over its rows.)
 //
 // Cost: 2 rows in out FLOP each; x, y and weight once from memory (backward input with a ReLU reads x as well). The pointwise layers of the
 // networks have 32 to 728 channels: 20 to 360 FLOP per byte in bf16, so bandwidth bounds edgenet's, tensor cores xception's.

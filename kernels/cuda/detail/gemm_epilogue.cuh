@@ -139,18 +139,28 @@ class SlabWriter {
   OutputColumns<kPer> columns_{};
 };
 
-inline constexpr int kFinishThreads = 256;
+inline constexpr int kFinishColumns = 32, kFinishSlices = 8;
 
-/// Second stage: the partial sums of all parts, added in the order of the parts. One thread per element; grid (columns / threads, rows).
+/// Second stage: the partial sums of all parts, added in a fixed order: each of kFinishSlices rows of threads adds its share of the parts,
+/// then the first row adds the slices. Grid (columns / kFinishColumns, rows).
 template <class T, class Out>
-__global__ void __launch_bounds__(kFinishThreads)
+__global__ void __launch_bounds__(kFinishColumns* kFinishSlices)
     add_parts_kernel(const float* __restrict__ partials, int parts, std::int64_t part_size, GemmOutput<T, Out> out) {
-  const int m = static_cast<int>(blockIdx.y), n = static_cast<int>(blockIdx.x) * kFinishThreads + static_cast<int>(threadIdx.x);
-  if (n >= out.columns) return;
-  const float* partial = partials + static_cast<std::int64_t>(m) * out.columns + n;
+  __shared__ float of_slice[kFinishSlices][kFinishColumns];
+  const int column = static_cast<int>(threadIdx.x), slice = static_cast<int>(threadIdx.y);
+  const int m = static_cast<int>(blockIdx.y), n = static_cast<int>(blockIdx.x) * kFinishColumns + column;
+  const int share = (parts + kFinishSlices - 1) / kFinishSlices, end = min(parts, (slice + 1) * share);
   float sum = 0.0f;
+  if (n < out.columns) {
+    const float* const partial = partials + static_cast<std::int64_t>(m) * out.columns + n;
 #pragma unroll 4
-  for (int part = 0; part < parts; ++part) sum += partial[part * part_size];
+    for (int part = slice * share; part < end; ++part) sum += partial[part * part_size];
+  }
+  of_slice[slice][column] = sum;
+  __syncthreads();
+  if (slice != 0 || n >= out.columns) return;
+#pragma unroll
+  for (int i = 1; i < kFinishSlices; ++i) sum += of_slice[i][column];
   finish(out, output_columns<1>(out, n), m, n, Floats<1>{sum});
 }
 

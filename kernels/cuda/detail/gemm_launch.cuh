@@ -51,6 +51,14 @@ std::int64_t parts_of_depth(std::int64_t tiles, std::int64_t depth) {
   return std::clamp(2 * kMultiprocessors / tiles, std::int64_t{1}, std::max(std::int64_t{1}, ceil_div(depth, kLeastSteps * Tile::kDepth)));
 }
 
+/// out = the sum of `parts` arrays of its size that lie one behind the other, in this order.
+template <class T, class Out>
+void add_parts(const LaunchContext& context, const float* partials, std::int64_t parts, const GemmOutput<T, Out>& out) {
+  const dim3 blocks(grid_extent(ceil_div(out.columns, kFinishColumns)), static_cast<unsigned>(out.rows));
+  launch(add_parts_kernel<T, Out>, blocks, dim3(kFinishColumns, kFinishSlices), 0, stream_of(context), partials, static_cast<int>(parts),
+         static_cast<std::int64_t>(out.rows) * out.columns, out);
+}
+
 /// Starts the product and, when its depth is cut, the second stage. grad_bias (rows) or null takes the sums over k of A.
 template <class Config, class SourceA, class SourceB, class Out>
 void launch_gemm(const LaunchContext& context, GemmProblem<typename Config::T, SourceA, SourceB, Out> problem, float* grad_bias) {
@@ -70,13 +78,8 @@ void launch_gemm(const LaunchContext& context, GemmProblem<typename Config::T, S
   const dim3 grid(grid_extent(tiles), 1, static_cast<unsigned>(parts));
   launch(gemm_kernel<Config, SourceA, SourceB, Out>, grid, Tile::kThreads, Tile::kSharedBytes, stream_of(context), problem);
   if (parts == 1) return;
-  const auto add_parts = [&](const float* partials, const auto& out) {
-    const dim3 blocks(grid_extent(ceil_div(out.columns, kFinishThreads)), static_cast<unsigned>(out.rows));
-    launch(add_parts_kernel<T, std::remove_pointer_t<decltype(out.y)>>, blocks, kFinishThreads, 0, stream_of(context), partials,
-           static_cast<int>(parts), static_cast<std::int64_t>(out.rows) * out.columns, out);
-  };
-  add_parts(problem.partials, problem.out);
-  if (grad_bias) add_parts(problem.sums_of_a, gemm_output<T>(grad_bias, 1, rows, nullptr, problem.out.accumulate));
+  add_parts(context, problem.partials, parts, problem.out);
+  if (grad_bias) add_parts(context, problem.sums_of_a, parts, gemm_output<T>(grad_bias, 1, rows, nullptr, problem.out.accumulate));
 }
 
 /// Which side of the result may be short: few output channels are the columns of a forward pass and the rows of a weight gradient.
