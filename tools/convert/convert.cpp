@@ -31,6 +31,7 @@ ModelInfo info_of(const ConvertParams& params, const WeightFile& file) {
   }
   if (params.image_size > 0) info.image_size = params.image_size;
   if (!params.numerics.empty()) info.numerics = params.numerics;
+  SEPIA_CHECK(models::has_numerics(info.model, info.numerics), info.model, " cannot compute with ", info.numerics, " numerics");
   return info;
 }
 
@@ -115,6 +116,7 @@ ConvertReport convert_weights(const ConvertParams& params) {
   models::ModelSpec spec = models::default_spec(report.info.model);
   spec.image_size = report.info.image_size;
   spec.classes = report.info.classes;
+  spec.numerics = report.info.numerics;
   const std::unique_ptr<nn::Module> module = models::make_model(spec);
   module->place(kCpuDevice, DType::kF32, params.seed);
   LoadParams load_params;

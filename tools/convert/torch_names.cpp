@@ -19,10 +19,10 @@ bool is_xception(const std::string& architecture) { return architecture.starts_w
 }  // namespace
 
 HeadNames head_names(const std::string& architecture) {
-  if (architecture == "simplenet") return {"fc3.", "fc3"};
-  if (architecture == "edgenet") return {"fc2.", "fc2"};
-  if (architecture == "xception_based") return {"fc.", "fc.6"};
-  return {"fc.", "fc"};
+  constexpr const char* kLinearLayers = "fc";  // fc.*, fc1.*, ...: in all four networks what follows the convolutions, and no more
+  if (architecture == "simplenet") return {kLinearLayers, "fc3"};
+  if (architecture == "edgenet") return {kLinearLayers, "fc2"};
+  return {kLinearLayers, architecture == "xception_based" ? "fc.6" : "fc"};
 }
 
 std::string torch_name(std::string name, const std::string& architecture) {

@@ -10,7 +10,7 @@ namespace sepia::convert {
 
 /// A network's last layers: what a new task replaces, and where the number of classes shows.
 struct HeadNames {
-  std::string prefix;  ///< of every tensor of the head: "fc."
+  std::string prefix;  ///< of every tensor of the head
   std::string last;    ///< the layer that gives the logits: "fc.6"
 };
 

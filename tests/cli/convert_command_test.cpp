@@ -1,0 +1,116 @@
+// sepia convert as a user runs it: what it says, what it refuses and with which code.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "engine/io/safetensors.h"
+#include "engine/io/weights.h"
+#include "models/model.h"
+#include "tests/io/support/hostile_files.h"
+#include "tests/support/run_command.h"
+#include "tests/support/temporary_folder.h"
+
+namespace sepia::test {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+class ConvertCommandTest : public ::testing::Test {
+ protected:
+  /// edgenet's weights under other names, as a file without sepia's metadata.
+  std::string write_edgenet(const std::string& name, const std::string& prefix, const std::string& left_out = "") {
+    const auto module = models::make_model(models::default_spec("edgenet"));
+    module->place(kCpuDevice, DType::kF32, 5);
+    std::vector<FileTensor> tensors = state_dict(*module, prefix);
+    std::erase_if(tensors, [&](const FileTensor& tensor) { return !left_out.empty() && tensor.name.starts_with(prefix + left_out); });
+    SafetensorsWriter writer;
+    add_tensors(writer, tensors);
+    writer.write(folder_ / name);
+    return (folder_ / name).string();
+  }
+  std::string out(const std::string& name) const { return (folder_ / name).string(); }
+
+  TemporaryFolder folder_;
+};
+
+TEST_F(ConvertCommandTest, PrefixesGoAndTheResultLoadsEverywhere) {
+  const std::string in = write_edgenet("in.safetensors", "module.net.");
+  const CommandResult done = run_sepia({"convert", in, out("w.safetensors"), "--arch", "edgenet"});
+  ASSERT_EQ(done.exit_code, 0) << done.err;
+  EXPECT_THAT(done.out, HasSubstr("33 tensors loaded, 0 missing, 0 unexpected"));
+  EXPECT_THAT(done.out, HasSubstr("edgenet, 64,066 parameters, 2 outputs, pytorch numerics, sha256 "));
+  EXPECT_EQ(run_sepia({"summary", out("w.safetensors")}).exit_code, 0);
+  const CommandResult again = run_sepia({"convert", in, out("w.safetensors"), "--arch", "edgenet"});
+  EXPECT_EQ(again.exit_code, 2);
+  EXPECT_THAT(again.err, HasSubstr("exists already"));
+}
+
+TEST_F(ConvertCommandTest, LabelOrderSwapsTheOutputs) {
+  const std::string in = write_edgenet("in.safetensors", "");
+  ASSERT_EQ(run_sepia({"convert", in, out("a.safetensors"), "--arch", "edgenet"}).exit_code, 0);
+  ASSERT_EQ(run_sepia({"convert", in, out("b.safetensors"), "--arch", "edgenet", "--label-order", "fake,real"}).exit_code, 0);
+  const SafetensorsFile a = SafetensorsFile::open(out("a.safetensors")), b = SafetensorsFile::open(out("b.safetensors"));
+  for (const TensorEntry& entry : a.entries()) {
+    const auto before = a.data(entry), after = b.data(*b.find(entry.name));
+    const std::size_t half = entry.name.starts_with("fc2.") ? before.size() / 2 : 0;
+    std::vector<std::byte> expected(before.begin(), before.end());
+    std::rotate(expected.begin(), expected.begin() + static_cast<std::ptrdiff_t>(half), expected.end());
+    EXPECT_TRUE(std::equal(after.begin(), after.end(), expected.begin(), expected.end())) << entry.name;
+  }
+}
+
+TEST_F(ConvertCommandTest, WhatIsMissingIsNamedUnlessItIsANewHead) {
+  const std::string headless = write_edgenet("headless.safetensors", "", "fc");
+  const CommandResult refused = run_sepia({"convert", headless, out("w.safetensors"), "--arch", "edgenet"});
+  EXPECT_EQ(refused.exit_code, 3);
+  EXPECT_THAT(refused.err, HasSubstr("4 missing (fc1.weight, fc1.bias, fc2.weight, fc2.bias)"));
+  EXPECT_FALSE(fs::exists(out("w.safetensors")));
+  const CommandResult json = run_sepia({"convert", headless, out("w.safetensors"), "--arch", "edgenet", "--new-head", "--classes", "3", "--json"});
+  ASSERT_EQ(json.exit_code, 0) << json.err;
+  const auto report = nlohmann::json::parse(json.out);
+  EXPECT_EQ(report.at("classes"), 3);
+  EXPECT_EQ(report.at("missing").size(), 4U);
+  EXPECT_EQ(report.at("loaded"), 29);
+  const std::string stemless = write_edgenet("stemless.safetensors", "", "stem");
+  EXPECT_EQ(run_sepia({"convert", stemless, out("v.safetensors"), "--arch", "edgenet", "--new-head"}).exit_code, 3);
+}
+
+TEST_F(ConvertCommandTest, UsageErrors) {
+  const std::string in = write_edgenet("in.safetensors", "");
+  EXPECT_EQ(run_sepia({"convert", in, out("w.pth"), "--arch", "edgenet"}).exit_code, 2);
+  EXPECT_EQ(run_sepia({"convert", in, out("w.safetensors")}).exit_code, 2);
+  EXPECT_EQ(run_sepia({"convert", in, out("w.safetensors"), "--arch", "edgnet"}).exit_code, 2);
+  EXPECT_EQ(run_sepia({"convert", in, out("w.safetensors"), "--arch", "edgenet", "--numerics", "keras"}).exit_code, 2);
+  EXPECT_EQ(run_sepia({"convert", in, out("w.safetensors"), "--arch", "edgenet", "--classes", "3"}).exit_code, 3);
+  EXPECT_EQ(run_sepia({"convert", out("none.pth"), out("w.safetensors"), "--arch", "edgenet"}).exit_code, 4);
+}
+
+TEST_F(ConvertCommandTest, HostileFilesEndInOneLineWithinTwoHundredMegabytes) {
+  int refused = 0, files = 0;
+  for (const HostileFile& file : hostile_torch_files()) {
+    const std::string in = out("x.pth");
+    std::ofstream(in, std::ios::binary) << file.bytes;
+    const CommandResult done = run_sepia({"convert", in, out("w.safetensors"), "--arch", "edgenet"});
+    EXPECT_EQ(done.exit_code, 3) << file.name << ": " << done.err;
+    EXPECT_THAT(done.err, StartsWith("error: ")) << file.name;
+    EXPECT_EQ(std::count(done.err.begin(), done.err.end(), '\n'), 1) << file.name << ": " << done.err;
+    EXPECT_FALSE(fs::exists(out("w.safetensors"))) << file.name;
+    refused += done.exit_code == 3;
+    ++files;
+  }
+  EXPECT_GE(files, 40);
+  rusage usage{};
+  getrusage(RUSAGE_CHILDREN, &usage);
+  EXPECT_LT(usage.ru_maxrss, 200 * 1024) << "kilobytes, of the largest process";
+  std::cout << refused << " of " << files << " hostile files refused; the largest process took " << usage.ru_maxrss / 1024 << " MB\n";
+}
+
+}  // namespace
+}  // namespace sepia::test
