@@ -96,7 +96,8 @@ struct PrepareStep {
 };
 
 /// The last lines of prepare_step, common to all backends, once g is summed up and searched (first_nonfinite: -1, none).
-constexpr void conclude_step(StepControl& control, double loss, double norm, std::int64_t first_nonfinite, std::int64_t count, double clip_grad) {
+constexpr void conclude_step(StepControl& control, double loss, double norm, std::int64_t first_nonfinite, std::int64_t count,
+                             double clip_grad) {
   const bool finite_loss = loss - loss == 0;
   control.loss = loss;
   control.norm = norm;

@@ -1,7 +1,7 @@
 // Softmax and cross-entropy (formulas: kernels/cross_entropy.h). x, y, logits (N, K), labels (N).
 //
-// Cost: every array is read or written once or twice and is small (a batch of rows, a few classes): these kernels are bound by their launch.
-// All sums in float by fixed trees: deterministic.
+// Cost: every array is read or written once or twice and is small (a batch of rows, a few classes): these kernels are bound by their
+// launch. All sums in float by fixed trees: deterministic.
 //
 // Mapping: a warp has a row, its lanes go over the classes. Cross-entropy takes one block, so that the sum over the rows and the total of
 // the class weights need no second kernel: warp w has rows w, w + kWarps, ... .
@@ -17,8 +17,12 @@ using namespace detail;
 
 constexpr int kThreads = 256, kWarps = kThreads / kWarpSize;
 
-__device__ __forceinline__ int own_lane() { return static_cast<int>(threadIdx.x) % kWarpSize; }
-__device__ __forceinline__ int own_warp() { return static_cast<int>(threadIdx.x) / kWarpSize; }
+__device__ __forceinline__ int own_lane() {
+  return static_cast<int>(threadIdx.x) % kWarpSize;
+}
+__device__ __forceinline__ int own_warp() {
+  return static_cast<int>(threadIdx.x) / kWarpSize;
+}
 
 __device__ __forceinline__ float warp_max(float value) {
 #pragma unroll

@@ -233,7 +233,9 @@ __device__ ScanResult combine(const ScanResult* partial, int count) {
   return mine;
 }
 
-__device__ __forceinline__ std::int64_t index_or_none(long long first) { return first == kNoElement ? -1 : first; }
+__device__ __forceinline__ std::int64_t index_or_none(long long first) {
+  return first == kNoElement ? -1 : first;
+}
 
 __global__ void __launch_bounds__(kThreads) finish_sum_of_squares(const ScanResult* partial, int count, double* result) {
   const ScanResult all = combine<true, false>(partial, count);
@@ -254,12 +256,15 @@ __global__ void __launch_bounds__(kThreads) finish_prepare_step(const ScanResult
 /// Starts the scan of x and calls finish(partial results, how many).
 template <bool kSquares, bool kSearch, class Finish>
 void scan(const LaunchContext& context, const float* x, std::int64_t count, Finish&& finish) {
-  with_flat_groups<kPerGroup>(count, [&]<int N>(const FlatGroups<N>& flat) {
-    const dim3 grid = grid_for(flat, kScanGroups);
-    ScanResult* partial = scratch<ScanResult>(context, grid.x);
-    if (count > 0) launch(scan_kernel<kSquares, kSearch, N>, grid, kThreads, 0, stream_of(context), x, flat, partial);
-    finish(partial, count > 0 ? static_cast<int>(grid.x) : 0);
-  }, x);
+  with_flat_groups<kPerGroup>(
+      count,
+      [&]<int N>(const FlatGroups<N>& flat) {
+        const dim3 grid = grid_for(flat, kScanGroups);
+        ScanResult* partial = scratch<ScanResult>(context, grid.x);
+        if (count > 0) launch(scan_kernel<kSquares, kSearch, N>, grid, kThreads, 0, stream_of(context), x, flat, partial);
+        finish(partial, count > 0 ? static_cast<int>(grid.x) : 0);
+      },
+      x);
 }
 
 }  // namespace
@@ -275,25 +280,34 @@ void adam_step(const LaunchContext& context, const AdamStep<T>& a) {
                                 .coupled_decay = static_cast<float>(a.decoupled ? 0 : a.weight_decay),
                                 .log_beta1 = std::log(a.beta1),
                                 .log_beta2 = std::log(a.beta2)};
-  with_flat_groups<kPerGroup>(a.count, [&]<int N>(const FlatGroups<N>& flat) {
-    launch(adam_step_kernel<N, T>, grid_for(flat, kGroups), kThreads, 0, stream_of(context), a, constants, flat);
-  }, a.weight, a.gradient, a.m, a.v, a.shadow);
+  with_flat_groups<kPerGroup>(
+      a.count,
+      [&]<int N>(const FlatGroups<N>& flat) {
+        launch(adam_step_kernel<N, T>, grid_for(flat, kGroups), kThreads, 0, stream_of(context), a, constants, flat);
+      },
+      a.weight, a.gradient, a.m, a.v, a.shadow);
 }
 
 template <class T>
 void sgd_step(const LaunchContext& context, const SgdStep<T>& a) {
   if (a.count == 0) return;
-  with_flat_groups<kPerGroup>(a.count, [&]<int N>(const FlatGroups<N>& flat) {
-    launch(sgd_step_kernel<N, T>, grid_for(flat, kGroups), kThreads, 0, stream_of(context), a, flat);
-  }, a.weight, a.gradient, a.momentum_buffer, a.shadow);
+  with_flat_groups<kPerGroup>(
+      a.count,
+      [&]<int N>(const FlatGroups<N>& flat) {
+        launch(sgd_step_kernel<N, T>, grid_for(flat, kGroups), kThreads, 0, stream_of(context), a, flat);
+      },
+      a.weight, a.gradient, a.momentum_buffer, a.shadow);
 }
 
 template <class T>
 void lerp(const LaunchContext& context, const Lerp<T>& a) {
   if (a.count == 0) return;
-  with_flat_groups<kPerGroup>(a.count, [&]<int N>(const FlatGroups<N>& flat) {
-    launch(lerp_kernel<N, T>, grid_for(flat, kGroups), kThreads, 0, stream_of(context), a, flat);
-  }, a.source, a.destination);
+  with_flat_groups<kPerGroup>(
+      a.count,
+      [&]<int N>(const FlatGroups<N>& flat) {
+        launch(lerp_kernel<N, T>, grid_for(flat, kGroups), kThreads, 0, stream_of(context), a, flat);
+      },
+      a.source, a.destination);
 }
 
 template <class T>

@@ -55,8 +55,10 @@ __global__ void __launch_bounds__(kThreads) max_pool_forward_any_kernel(MaxPoolF
       if (w < 0 || w >= s.width) continue;
       const Floats<N> values = prologue.value(load_vector<N>(a.x + ((n * s.height + h) * s.width + w) * s.channels + c));
       const int tap = r * static_cast<int>(s.kernel) + t;
-      if (begun) contest.offer(values, tap);
-      else contest.begin(values, tap);
+      if (begun)
+        contest.offer(values, tap);
+      else
+        contest.begin(values, tap);
       begun = true;
     }
   }
@@ -65,7 +67,7 @@ __global__ void __launch_bounds__(kThreads) max_pool_forward_any_kernel(MaxPoolF
     for (int i = 0; i < N; ++i) contest.best[i] = minus_infinity(), contest.winner[i] = 255;
   }
   const std::int64_t at = pixel * s.channels + c;
-  store_vector<N>(a.y + at, contest.best);
+  store_global<N>(a.y + at, contest.best);
   if (a.index) store_winners<N>(a.index + at, contest.winner);
 }
 
@@ -105,20 +107,27 @@ __global__ void __launch_bounds__(kThreads) max_pool_backward_any_kernel(MaxPool
 template <class T>
 void max_pool_forward_any(const LaunchContext& context, const MaxPoolForward<T>& a) {
   const MaxPoolShape& s = a.shape;
-  with_pool_width<T>(s.channels, a.index, [&](auto n) {
-    const auto tile = ChannelTile<n()>::of(s.channels);
-    launch(max_pool_forward_any_kernel<n(), T>, grid_of_pixels(tile, s.batch * s.out_height() * s.out_width()), kThreads, 0,
-           stream_of(context), a, tile);
-  }, a.x, a.y);
+  with_pool_width<T>(
+      s.channels, a.index,
+      [&](auto n) {
+        const auto tile = ChannelTile<n()>::of(s.channels);
+        launch(max_pool_forward_any_kernel<n(), T>, grid_of_pixels(tile, s.batch * s.out_height() * s.out_width()), kThreads, 0,
+               stream_of(context), a, tile);
+      },
+      a.x, a.y);
 }
 
 template <class T>
 void max_pool_backward_any(const LaunchContext& context, const MaxPoolBackward<T>& a) {
   const MaxPoolShape& s = a.shape;
-  with_pool_width<T>(s.channels, a.index, [&](auto n) {
-    const auto tile = ChannelTile<n()>::of(s.channels);
-    launch(max_pool_backward_any_kernel<n(), T>, grid_of_pixels(tile, s.batch * s.height * s.width), kThreads, 0, stream_of(context), a, tile);
-  }, a.grad_y, a.y, a.grad_x);
+  with_pool_width<T>(
+      s.channels, a.index,
+      [&](auto n) {
+        const auto tile = ChannelTile<n()>::of(s.channels);
+        launch(max_pool_backward_any_kernel<n(), T>, grid_of_pixels(tile, s.batch * s.height * s.width), kThreads, 0, stream_of(context), a,
+               tile);
+      },
+      a.grad_y, a.y, a.grad_x);
 }
 
 template <class T>

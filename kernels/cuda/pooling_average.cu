@@ -61,7 +61,7 @@ __global__ void __launch_bounds__(kThreads) global_avg_pool_forward_kernel(Globa
   if (own != 0 || !active) return;
 #pragma unroll
   for (int j = 0; j < N; ++j) sum[j] = sums[j][threadIdx.x] / static_cast<float>(a.positions);
-  store_vector<N>(a.y + static_cast<std::int64_t>(blockIdx.x) * a.channels + c, sum);
+  store_global<N>(a.y + static_cast<std::int64_t>(blockIdx.x) * a.channels + c, sum);
 }
 
 template <int N, class T>
@@ -96,7 +96,7 @@ __global__ void __launch_bounds__(kThreads) global_avg_pool_backward_kernel(Glob
         gradient[j] = !a.prologue.relu || prologue.channel(j).passes(x[k][j]) ? share[j] : 0.0f;
         if (add) gradient[j] += before[k][j];
       }
-      store_vector<N>(a.grad_x + at, gradient);
+      store_global<N>(a.grad_x + at, gradient);
     }
   }
 }
@@ -106,19 +106,25 @@ __global__ void __launch_bounds__(kThreads) global_avg_pool_backward_kernel(Glob
 template <class T>
 void global_avg_pool_forward(const LaunchContext& context, const GlobalAvgPoolForward<T>& a) {
   if (a.batch * a.channels == 0) return;
-  with_vector_width<T>(a.channels, [&](auto n) {
-    const auto tile = narrow_tile<n(), T>(a.channels);
-    launch(global_avg_pool_forward_kernel<n(), T>, dim3(grid_extent(a.batch), tile.tiles()), kThreads, 0, stream_of(context), a, tile);
-  }, a.x, a.y);
+  with_vector_width<T>(
+      a.channels,
+      [&](auto n) {
+        const auto tile = narrow_tile<n(), T>(a.channels);
+        launch(global_avg_pool_forward_kernel<n(), T>, dim3(grid_extent(a.batch), tile.tiles()), kThreads, 0, stream_of(context), a, tile);
+      },
+      a.x, a.y);
 }
 
 template <class T>
 void global_avg_pool_backward(const LaunchContext& context, const GlobalAvgPoolBackward<T>& a) {
   if (a.batch * a.positions * a.channels == 0) return;
-  with_vector_width<T>(a.channels, [&](auto n) {
-    const auto tile = narrow_tile<n(), T>(a.channels);
-    launch(global_avg_pool_backward_kernel<n(), T>, dim3(grid_extent(a.batch), tile.tiles()), kThreads, 0, stream_of(context), a, tile);
-  }, a.x, a.grad_x);
+  with_vector_width<T>(
+      a.channels,
+      [&](auto n) {
+        const auto tile = narrow_tile<n(), T>(a.channels);
+        launch(global_avg_pool_backward_kernel<n(), T>, dim3(grid_extent(a.batch), tile.tiles()), kThreads, 0, stream_of(context), a, tile);
+      },
+      a.x, a.grad_x);
 }
 
 SEPIA_INSTANTIATE(global_avg_pool_forward, GlobalAvgPoolForward)

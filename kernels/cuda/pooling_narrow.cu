@@ -19,12 +19,14 @@ namespace {
 using namespace detail;
 
 constexpr int kThreads = 256;
-constexpr int kSector = 32;            // bytes
-constexpr int kPixelBytes = 128;       // layers with more channels go straight to memory
-constexpr int kRowBytes = 40 * 1024;   // most that a block stages
+constexpr int kSector = 32;           // bytes
+constexpr int kPixelBytes = 128;      // layers with more channels go straight to memory
+constexpr int kRowBytes = 40 * 1024;  // most that a block stages
 
 /// Elements from the last address of a whole sector (in an array of bytes, and so of any larger type) up to `first`.
-__device__ __forceinline__ int lead_of(std::int64_t first) { return static_cast<int>(first % kSector); }
+__device__ __forceinline__ int lead_of(std::int64_t first) {
+  return static_cast<int>(first % kSector);
+}
 
 /// Brings elements [first, first + count) of an array of `total` to shared memory, aligned groups of 16 bytes at a time.
 template <class T>
@@ -73,7 +75,8 @@ __global__ void __launch_bounds__(kThreads) max_pool_forward_narrow_kernel(MaxPo
   const int channels = static_cast<int>(a.shape.channels), width = static_cast<int>(a.shape.width);
   const int out_h = static_cast<int>(a.shape.out_height()), out_w = static_cast<int>(a.shape.out_width());
   const int n = static_cast<int>(blockIdx.x) / out_h, p = static_cast<int>(blockIdx.x) - n * out_h;
-  const std::int64_t first_x = (n * a.shape.height + 2 * p) * width * channels, first_y = static_cast<std::int64_t>(blockIdx.x) * out_w * channels;
+  const std::int64_t first_x = (n * a.shape.height + 2 * p) * width * channels,
+                     first_y = static_cast<std::int64_t>(blockIdx.x) * out_w * channels;
   const int lead_x = lead_of(first_x), lead_y = lead_of(first_y);
   stage_row(rows, a.x, first_x - lead_x, lead_x + 2 * width * channels, a.shape.batch * a.shape.height * width * channels);
   if (a.prologue.scale && static_cast<int>(threadIdx.x) < channels) {
@@ -105,7 +108,8 @@ __global__ void __launch_bounds__(kThreads) max_pool_backward_narrow_kernel(MaxP
   T* gradients = dynamic_shared<T>();
   T* values = gradients + staged;
   auto* winners = reinterpret_cast<std::uint8_t*>(a.relu ? values + staged : values);
-  const int channels = static_cast<int>(a.shape.channels), width = static_cast<int>(a.shape.width), height = static_cast<int>(a.shape.height);
+  const int channels = static_cast<int>(a.shape.channels), width = static_cast<int>(a.shape.width),
+            height = static_cast<int>(a.shape.height);
   const int out_h = static_cast<int>(a.shape.out_height()), out_w = static_cast<int>(a.shape.out_width());
   const int pairs = (height + 1) / 2, n = static_cast<int>(blockIdx.x) / pairs, p = static_cast<int>(blockIdx.x) - n * pairs;
   const std::int64_t first_x = (static_cast<std::int64_t>(n) * height + 2 * p) * width * channels;
@@ -145,7 +149,9 @@ __global__ void __launch_bounds__(kThreads) max_pool_backward_narrow_kernel(MaxP
 }
 
 /// Elements of one output row as they are staged: with what comes before it in its sector, and to the end of a 16-byte access.
-std::int64_t staged_outputs(const MaxPoolShape& shape) { return ceil_div(shape.out_width() * shape.channels + kSector, kSector) * kSector; }
+std::int64_t staged_outputs(const MaxPoolShape& shape) {
+  return ceil_div(shape.out_width() * shape.channels + kSector, kSector) * kSector;
+}
 
 }  // namespace
 

@@ -28,7 +28,7 @@ constexpr int kStrip = 32;
 
 /// How windows are cut into blocks.
 struct Strips {
-  int rows, columns;              // of windows in a picture
+  int rows, columns;  // of windows in a picture
   int columns_in_block, spans, strips;
 
   template <int N>
@@ -71,7 +71,7 @@ struct Post {
 /// N elements as they lie in memory: what waits for its step in as few registers as possible.
 template <int N, class T>
 struct Raw {
-  Word<N * static_cast<int>(sizeof(T))> word;
+  Word<N* static_cast<int>(sizeof(T))> word;
 
   __device__ __forceinline__ void load(const T* source) { word = *reinterpret_cast<const decltype(word)*>(source); }
   __device__ __forceinline__ void store(T* destination) const { *reinterpret_cast<decltype(word)*>(destination) = word; }
@@ -164,7 +164,7 @@ __global__ void __launch_bounds__(kMostThreads) max_pool_forward_overlapping_ker
       window.offer(top, 6);
     }
     const std::int64_t at = ((static_cast<std::int64_t>(post.n) * cut.rows + p) * cut.columns + post.q) * channels + post.c;
-    store_vector<N>(a.y + at, window.best);
+    store_global<N>(a.y + at, window.best);
     if (a.index) store_winners<N>(a.index + at, window.winner);
   }
 }
@@ -196,7 +196,8 @@ struct RawWon {
 };
 
 template <int N, class T>
-__global__ void __launch_bounds__(kMostThreads) max_pool_backward_overlapping_kernel(MaxPoolBackward<T> a, ChannelTile<N> tile, Strips cut) {
+__global__ void __launch_bounds__(kMostThreads)
+    max_pool_backward_overlapping_kernel(MaxPoolBackward<T> a, ChannelTile<N> tile, Strips cut) {
   alignas(16) __shared__ T gradients[2][kMostThreads * N];  // [step]: the window of every thread
   alignas(16) __shared__ std::uint8_t winners[2][kMostThreads * N];
   const Post<N> post(cut, tile);
@@ -274,20 +275,28 @@ bool is_overlapping(const MaxPoolShape& s) {
 
 template <class T>
 void max_pool_forward_overlapping(const LaunchContext& context, const MaxPoolForward<T>& a) {
-  with_pool_width<T>(a.shape.channels, a.index, [&](auto n) {
-    const auto tile = ChannelTile<n()>::of(a.shape.channels);
-    const Strips cut = Strips::of(a.shape, tile);
-    launch(max_pool_forward_overlapping_kernel<n(), T>, cut.grid(a.shape, tile), cut.threads(tile), 0, stream_of(context), a, tile, cut);
-  }, a.x, a.y);
+  with_pool_width<T>(
+      a.shape.channels, a.index,
+      [&](auto n) {
+        const auto tile = ChannelTile<n()>::of(a.shape.channels);
+        const Strips cut = Strips::of(a.shape, tile);
+        launch(max_pool_forward_overlapping_kernel<n(), T>, cut.grid(a.shape, tile), cut.threads(tile), 0, stream_of(context), a, tile,
+               cut);
+      },
+      a.x, a.y);
 }
 
 template <class T>
 void max_pool_backward_overlapping(const LaunchContext& context, const MaxPoolBackward<T>& a) {
-  with_pool_width<T>(a.shape.channels, a.index, [&](auto n) {
-    const auto tile = ChannelTile<n()>::of(a.shape.channels);
-    const Strips cut = Strips::of(a.shape, tile);
-    launch(max_pool_backward_overlapping_kernel<n(), T>, cut.grid(a.shape, tile), cut.threads(tile), 0, stream_of(context), a, tile, cut);
-  }, a.grad_y, a.y, a.grad_x);
+  with_pool_width<T>(
+      a.shape.channels, a.index,
+      [&](auto n) {
+        const auto tile = ChannelTile<n()>::of(a.shape.channels);
+        const Strips cut = Strips::of(a.shape, tile);
+        launch(max_pool_backward_overlapping_kernel<n(), T>, cut.grid(a.shape, tile), cut.threads(tile), 0, stream_of(context), a, tile,
+               cut);
+      },
+      a.grad_y, a.y, a.grad_x);
 }
 
 SEPIA_INSTANTIATE(max_pool_forward_overlapping, MaxPoolForward)

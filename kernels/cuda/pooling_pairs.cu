@@ -5,8 +5,8 @@
 // behind a ReLU) and writes s per element of x. Bound by memory. Deterministic: no element has two writers.
 //
 // Mapping: a thread has a group of N channels and kWindows windows, one row of the block apart; all their loads are issued first. The
-// odd last row or column of x belongs to no window: forward leaves it alone, and backward gives its pixels to windows beyond the edge, which hold
-// nothing.
+// odd last row or column of x belongs to no window: forward leaves it alone, and backward gives its pixels to windows beyond the edge,
+// which hold nothing.
 #include "kernels/cuda/detail/max_pool.cuh"
 #include "kernels/cuda/kernels.h"
 #include "kernels/cuda/pooling_paths.h"
@@ -48,7 +48,8 @@ struct WindowAt {
 template <int N>
 __device__ __forceinline__ unsigned own_window(const ChannelTile<N>& tile, const WindowGrid& grid, int k) {
   const unsigned in_block = static_cast<unsigned>(kThreads / tile.lanes), own = static_cast<unsigned>(tile.thread_in_lane());
-  return own < in_block && tile.channel() < tile.channels ? (blockIdx.x * kWindows + static_cast<unsigned>(k)) * in_block + own : grid.count;
+  return own < in_block && tile.channel() < tile.channels ? (blockIdx.x * kWindows + static_cast<unsigned>(k)) * in_block + own
+                                                          : grid.count;
 }
 
 template <int N, class T>
@@ -74,7 +75,7 @@ __global__ void __launch_bounds__(kThreads) max_pool_forward_pairs_kernel(MaxPoo
     contest.begin(prologue.value(taps[k][0]), 0);
 #pragma unroll
     for (int tap = 1; tap < 4; ++tap) contest.offer(prologue.value(taps[k][tap]), tap);
-    store_vector<N>(a.y + i * channels + c, contest.best);
+    store_global<N>(a.y + i * channels + c, contest.best);
     if (a.index) store_winners<N>(a.index + i * channels + c, contest.winner);
   }
 }
@@ -89,8 +90,10 @@ __global__ void __launch_bounds__(kThreads) max_pool_backward_pairs_kernel(MaxPo
     const unsigned i = own_window(tile, grid, k);
     if (i >= grid.count) continue;
     const WindowAt at(i, grid);
-    if (at.p < out_h && at.q < out_w) windows[k].load(a, ((at.n * out_h + at.p) * out_w + at.q) * channels + c);
-    else windows[k].clear();
+    if (at.p < out_h && at.q < out_w)
+      windows[k].load(a, ((at.n * out_h + at.p) * out_w + at.q) * channels + c);
+    else
+      windows[k].clear();
   }
 #pragma unroll
   for (int k = 0; k < kWindows; ++k) {
@@ -110,26 +113,34 @@ __global__ void __launch_bounds__(kThreads) max_pool_backward_pairs_kernel(MaxPo
 
 }  // namespace
 
-bool is_paired(const MaxPoolShape& shape) { return shape.kernel == 2 && shape.stride == 2 && shape.padding == 0; }
+bool is_paired(const MaxPoolShape& shape) {
+  return shape.kernel == 2 && shape.stride == 2 && shape.padding == 0;
+}
 
 template <class T>
 void max_pool_forward_pairs(const LaunchContext& context, const MaxPoolForward<T>& a) {
   const MaxPoolShape& s = a.shape;
   const WindowGrid grid = WindowGrid::of(s.batch, s.out_height(), s.out_width());
-  with_pool_width<T>(s.channels, a.index, [&](auto n) {
-    const auto tile = ChannelTile<n()>::of(s.channels);
-    launch(max_pool_forward_pairs_kernel<n(), T>, grid.grid(tile), kThreads, 0, stream_of(context), a, tile, grid);
-  }, a.x, a.y);
+  with_pool_width<T>(
+      s.channels, a.index,
+      [&](auto n) {
+        const auto tile = ChannelTile<n()>::of(s.channels);
+        launch(max_pool_forward_pairs_kernel<n(), T>, grid.grid(tile), kThreads, 0, stream_of(context), a, tile, grid);
+      },
+      a.x, a.y);
 }
 
 template <class T>
 void max_pool_backward_pairs(const LaunchContext& context, const MaxPoolBackward<T>& a) {
   const MaxPoolShape& s = a.shape;
   const WindowGrid grid = WindowGrid::of(s.batch, ceil_div(s.height, 2), ceil_div(s.width, 2));
-  with_pool_width<T>(s.channels, a.index, [&](auto n) {
-    const auto tile = ChannelTile<n()>::of(s.channels);
-    launch(max_pool_backward_pairs_kernel<n(), T>, grid.grid(tile), kThreads, 0, stream_of(context), a, tile, grid);
-  }, a.grad_y, a.y, a.grad_x);
+  with_pool_width<T>(
+      s.channels, a.index,
+      [&](auto n) {
+        const auto tile = ChannelTile<n()>::of(s.channels);
+        launch(max_pool_backward_pairs_kernel<n(), T>, grid.grid(tile), kThreads, 0, stream_of(context), a, tile, grid);
+      },
+      a.grad_y, a.y, a.grad_x);
 }
 
 SEPIA_INSTANTIATE(max_pool_forward_pairs, MaxPoolForward)

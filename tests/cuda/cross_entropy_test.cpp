@@ -12,8 +12,12 @@ void match_all() {
   expect_cuda_matches_reference<T>(softmax_cases());
   expect_cuda_matches_reference<T>(cross_entropy_cases());
 }
-TEST_F(CrossEntropyOnCuda, MatchesReferenceInFloat) { match_all<float>(); }
-TEST_F(CrossEntropyOnCuda, MatchesReferenceInBfloat16) { match_all<bf16>(); }
+TEST_F(CrossEntropyOnCuda, MatchesReferenceInFloat) {
+  match_all<float>();
+}
+TEST_F(CrossEntropyOnCuda, MatchesReferenceInBfloat16) {
+  match_all<bf16>();
+}
 
 // A class with probability zero that nobody asks for leaves the loss finite; one that is the label makes it infinite.
 TEST_F(CrossEntropyOnCuda, InfiniteLogits) {

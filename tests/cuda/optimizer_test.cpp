@@ -22,8 +22,12 @@ void match_all() {
   expect_cuda_matches_reference<T>(up_to(400'000, flat_cases()));
   expect_cuda_matches_reference<T>(up_to(400'000, prepare_cases()));
 }
-TEST_F(OptimizerOnCuda, MatchesReferenceInFloat) { match_all<float>(); }
-TEST_F(OptimizerOnCuda, MatchesReferenceInBfloat16) { match_all<bf16>(); }
+TEST_F(OptimizerOnCuda, MatchesReferenceInFloat) {
+  match_all<float>();
+}
+TEST_F(OptimizerOnCuda, MatchesReferenceInBfloat16) {
+  match_all<bf16>();
+}
 
 // More than one block.
 TEST_F(OptimizerOnCuda, ManyParameters) {
@@ -49,8 +53,8 @@ TEST_F(OptimizerOnCuda, StepsOnlyTheSlice) {
     float* m = w.upload<float>(zeros);
     float* v = w.upload<float>(zeros);
     bf16* shadow = w.upload(zeros);
-    w.table.adam_step(w.context, {count, weight + offset, gradient + offset, m + offset, v + offset, 0.5, 0.9, 0.999, 1e-8, 0, false, 1, 1.0,
-                                  shadow + offset});
+    w.table.adam_step(w.context, {count, weight + offset, gradient + offset, m + offset, v + offset, 0.5, 0.9, 0.999, 1e-8, 0, false, 1,
+                                  1.0, shadow + offset});
     const Array weights = w.download(weight), shadows = w.download(shadow);
     for (std::int64_t i = 0; i < size; ++i) {
       const bool inside = i >= offset && i < offset + count;
@@ -67,7 +71,8 @@ TEST_F(OptimizerOnCuda, ShadowIsTheRoundedWeight) {
   Workspace<bf16> w(cuda_table<bf16>(), cuda_under_test().backend->memory);
   float* weight = w.upload<float>(random.values("weight", count));
   bf16* shadow = w.output(count);
-  w.table.sgd_step(w.context, {count, weight, w.upload<float>(random.values("gradient", count)), nullptr, 0.1, 0, 0, false, true, 1, shadow});
+  w.table.sgd_step(w.context,
+                   {count, weight, w.upload<float>(random.values("gradient", count)), nullptr, 0.1, 0, 0, false, true, 1, shadow});
   const Array weights = w.download(weight), shadows = w.download(shadow);
   for (std::int64_t i = 0; i < count; ++i) EXPECT_EQ(shadows[i], static_cast<float>(bf16(static_cast<float>(weights[i]))));
 }
@@ -88,16 +93,42 @@ TEST_F(OptimizerOnCuda, MovesHardlyMoreThanTheLeast) {
   kernels::StepControl* control = w.upload_struct(going_on(3));
   double* sum = w.output<double>(1);
   std::int64_t* found = w.output<std::int64_t>(1);
-  expect_streams("adam", 16 * n, 14 * n, [&] {
-    w.table.adam_step(w.context, {count, weight, gradient, m, v, 1e-3, 0.9, 0.999, 1e-8, 0, false, 4, 1, shadow, control});
-  }, "adam_step");
-  expect_streams("sgd", 12 * n, 10 * n, [&] {
-    w.table.sgd_step(w.context, {count, weight, gradient, m, 1e-3, 0.9, 0, false, false, 1, shadow, control});
-  }, "sgd_step");
-  expect_streams("lerp", 8 * n, 4 * n, [&] { w.table.lerp(w.context, {count, gradient, weight, 0.1, control}); }, "lerp");
-  expect_streams("sum_of_squares", 4 * n, 0, [&] { w.table.sum_of_squares(w.context, {count, gradient, sum}); }, "");
-  expect_streams("find_nonfinite", 4 * n, 0, [&] { w.table.find_nonfinite(w.context, {count, gradient, found}); }, "");
-  expect_streams("prepare_step", 4 * n, 0, [&] { w.table.prepare_step(w.context, {count, gradient, device_loss, 1, control}); }, "");
+  expect_streams(
+      "adam", 16 * n, 14 * n,
+      [&] {
+        w.table.adam_step(w.context, {count, weight, gradient, m, v, 1e-3, 0.9, 0.999, 1e-8, 0, false, 4, 1, shadow, control});
+      },
+      "adam_step");
+  expect_streams(
+      "sgd", 12 * n, 10 * n,
+      [&] {
+        w.table.sgd_step(w.context, {count, weight, gradient, m, 1e-3, 0.9, 0, false, false, 1, shadow, control});
+      },
+      "sgd_step");
+  expect_streams(
+      "lerp", 8 * n, 4 * n,
+      [&] {
+        w.table.lerp(w.context, {count, gradient, weight, 0.1, control});
+      },
+      "lerp");
+  expect_streams(
+      "sum_of_squares", 4 * n, 0,
+      [&] {
+        w.table.sum_of_squares(w.context, {count, gradient, sum});
+      },
+      "");
+  expect_streams(
+      "find_nonfinite", 4 * n, 0,
+      [&] {
+        w.table.find_nonfinite(w.context, {count, gradient, found});
+      },
+      "");
+  expect_streams(
+      "prepare_step", 4 * n, 0,
+      [&] {
+        w.table.prepare_step(w.context, {count, gradient, device_loss, 1, control});
+      },
+      "");
 }
 
 }  // namespace

@@ -89,6 +89,7 @@ void verify_all(const kernels::Backend& backend, std::vector<Verification>& resu
   add("linear", test::linear_cases());
   add("max_pool", test::max_pool_cases());
   add("max_pool_ties", test::max_pool_tie_cases());
+  add("prepare_step", test::prepare_cases());
   add("sgd", test::sgd_cases());
   add("softmax", test::softmax_cases());
 }

@@ -33,7 +33,7 @@ struct FlatGroups {
   template <class T>
   __device__ __forceinline__ void store(T* array, std::int64_t first, const Floats<N>& values) const {
     if (whole(first)) {
-      store_vector<N>(array + first, values);
+      store_global<N>(array + first, values);
     } else {
 #pragma unroll
       for (int k = 0; k < N; ++k) {

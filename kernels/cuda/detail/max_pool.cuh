@@ -6,7 +6,9 @@
 
 namespace sepia::kernels::cuda::detail {
 
-__device__ __forceinline__ float minus_infinity() { return __int_as_float(static_cast<int>(0xff800000u)); }
+__device__ __forceinline__ float minus_infinity() {
+  return __int_as_float(static_cast<int>(0xff800000u));
+}
 
 /// N windows side by side (one per channel): the best value so far and its tap. Taps are offered in scan order; the first maximum
 /// wins, and the last NaN wins over all, as in PyTorch.
@@ -20,7 +22,9 @@ struct Contest {
 #pragma unroll
     for (int i = 0; i < N; ++i) winner[i] = tap;
   }
-  __device__ __forceinline__ static bool wins(float value, float best) { return value > best || isnan(value); }
+  __device__ __forceinline__ static bool wins(float value, float best) {
+    return value > best || isnan(value);
+  }
   __device__ __forceinline__ void offer(const Floats<N>& values, int tap) {
 #pragma unroll
     for (int i = 0; i < N; ++i) {
@@ -97,10 +101,13 @@ struct Won {
 /// Host side: with_vector_width for activations (T) and indices (bytes) that are cut alike.
 template <class T, class F, class... Pointers>
 void with_pool_width(std::int64_t channels, const std::uint8_t* index, F&& f, const Pointers*... pointers) {
-  with_vector_width<T>(channels, [&](auto n) {
-    if (reinterpret_cast<std::uintptr_t>(index) % n() == 0) return f(n);
-    f(std::integral_constant<int, 1>{});
-  }, pointers...);
+  with_vector_width<T>(
+      channels,
+      [&](auto n) {
+        if (reinterpret_cast<std::uintptr_t>(index) % n() == 0) return f(n);
+        f(std::integral_constant<int, 1>{});
+      },
+      pointers...);
 }
 
 }  // namespace sepia::kernels::cuda::detail

@@ -15,7 +15,9 @@ inline constexpr int kWalkThreads = 256;
 inline constexpr int kRowsPerThread = 8;
 /// How many of its groups a thread loads before it uses the first, in a kernel that reads this many arrays: enough bytes in flight
 /// without so many registers that blocks crowd each other out.
-constexpr int groups_in_flight(int arrays) { return arrays == 1 ? 4 : 2; }
+constexpr int groups_in_flight(int arrays) {
+  return arrays == 1 ? 4 : 2;
+}
 
 template <int N_>
 struct RowTiles {
@@ -61,7 +63,7 @@ struct RowTiles {
   }
   template <class T>
   __device__ __forceinline__ void store(T* array, std::int64_t i, const Floats<N>& values) const {
-    store_vector<N>(array + i, values);
+    store_global<N>(array + i, values);
   }
 };
 
@@ -109,9 +111,11 @@ struct FlatWalk {
 template <class T, class F, class... Pointers>
 void with_walk(std::int64_t rows, std::int64_t channels, bool per_channel, F&& f, const Pointers*... pointers) {
   if (per_channel) {
-    with_vector_width<T>(channels, [&](auto n) { f(RowTiles<n()>::of(rows, channels)); }, pointers...);
+    with_vector_width<T>(
+        channels, [&](auto n) { f(RowTiles<n()>::of(rows, channels)); }, pointers...);
   } else {
-    with_flat_groups<kPerLoad<T>>(rows * channels, [&]<int N>(const FlatGroups<N>& flat) { f(FlatWalk<N>{flat}); }, pointers...);
+    with_flat_groups<kPerLoad<T>>(
+        rows * channels, [&]<int N>(const FlatGroups<N>& flat) { f(FlatWalk<N>{flat}); }, pointers...);
   }
 }
 
