@@ -47,13 +47,25 @@ struct AccumulateInto {
   Accumulate accumulate;
 };
 
-/// y[n, h, w, c] = (pixel[n, h, w, c] / 255 - mean[c]) / std[c], pixels (N, H, W, 3) in bytes.
+/// y[n, h, w, c] = (v / 255 - mean[c]) / std[c], y (N, height, width, 3), pixels (N, source_height, source_width, 3) in bytes.
+///   v = pixels[n, crop_y[n] + h, crop_x[n] + u, c], 0 where that lies outside;   u = flip[n] ? width - 1 - w : w
+/// The optional arrays are on the device, (N) each: null means no crop (corner 0, 0) and no flip. This is data/transforms.h's
+/// crop_and_flip, on the way into the network.
 template <class T>
 struct ImagesToInput {
   std::int64_t batch, height, width;
   const std::uint8_t* pixels;
   std::array<double, 3> mean, std;
   T* y;
+  std::int64_t source_height = 0, source_width = 0;  ///< 0: height, width
+  const std::int32_t* crop_y = nullptr;              ///< both or none
+  const std::int32_t* crop_x = nullptr;
+  const std::uint8_t* flip = nullptr;
+
+  constexpr std::int64_t source_rows() const { return source_height ? source_height : height; }
+  constexpr std::int64_t source_columns() const { return source_width ? source_width : width; }
+  /// Whether y's bytes are the source's, one for one.
+  constexpr bool as_they_lie() const { return !crop_y && !flip && source_rows() == height && source_columns() == width; }
 };
 
 }  // namespace sepia::kernels

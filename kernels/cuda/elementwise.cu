@@ -4,7 +4,7 @@
 //   op                    bytes moved per element (of s bytes each)
 //   affine_relu_forward   2 s            affine_relu_backward  3 s (without a ReLU 2 s), s more to add
 //   add_forward           3 s            accumulate_into       2 s, s more to add
-//   images_to_input       1 + s
+// (images_to_input: elementwise_images.cu.)
 //
 // Mapping: a thread takes kRowsPerThread groups of N neighbouring elements, two or four at a time: all their loads first, then the
 // arithmetic and the stores. Which groups, and how the numbers of a pending affine reach it: detail/row_tiles.cuh.
@@ -118,126 +118,58 @@ __global__ void __launch_bounds__(kWalkThreads) accumulate_into_kernel(const T* 
   }
 }
 
-/// One channel: y = scale * byte + shift, computed on the host in double.
-struct PixelMap {
-  float scale[3], shift[3];
-
-  /// The map for neighbouring elements of which the first has channel c: [k] then is that of the k-th, modulo 3.
-  __device__ __forceinline__ PixelMap rotated(int c) const {
-    PixelMap map;
-#pragma unroll
-    for (int k = 0; k < 3; ++k) {
-      map.scale[k] = c == 0 ? scale[k] : c == 1 ? scale[(k + 1) % 3] : scale[(k + 2) % 3];
-      map.shift[k] = c == 0 ? shift[k] : c == 1 ? shift[(k + 1) % 3] : shift[(k + 2) % 3];
-    }
-    return map;
-  }
-};
-
-/// N bytes in one load.
-template <int N>
-struct alignas(N) Bytes {
-  std::uint8_t v[N];
-
-  __device__ __forceinline__ static Bytes load(const std::uint8_t* source) {
-    if constexpr (N == 1) return {*source};
-    const Word<N> word = *reinterpret_cast<const Word<N>*>(source);
-    Bytes bytes;
-    __builtin_memcpy(&bytes, &word, N);
-    return bytes;
-  }
-};
-
-constexpr int kImageGroups = 4;  // groups per thread, all in flight at once
-
-template <int N, class T>
-__global__ void __launch_bounds__(kWalkThreads) images_to_input_kernel(const std::uint8_t* __restrict__ pixels, PixelMap map, T* __restrict__ y, std::int64_t count) {
-  constexpr int kStep = kWalkThreads * N;  // N: as many bytes as one 16-byte store has elements, or 1
-  const std::int64_t first = static_cast<std::int64_t>(blockIdx.x) * kStep * kImageGroups + threadIdx.x * N;
-  Bytes<N> bytes[kImageGroups];
-#pragma unroll
-  for (int k = 0; k < kImageGroups; ++k) {
-    if (first + k * kStep + N <= count) bytes[k] = Bytes<N>::load(pixels + first + k * kStep);
-  }
-  int c = static_cast<int>(first % 3);
-#pragma unroll
-  for (int k = 0; k < kImageGroups; ++k, c = (c + kStep) % 3) {
-    const std::int64_t i = first + k * kStep;
-    const PixelMap own = map.rotated(c);
-    if (i + N <= count) {
-      Floats<N> values;
-#pragma unroll
-      for (int j = 0; j < N; ++j) values[j] = apply_affine(own.scale[j % 3], static_cast<float>(bytes[k].v[j]), own.shift[j % 3]);
-      store_vector<N>(y + i, values);
-    } else {
-#pragma unroll
-      for (int j = 0; j < N; ++j) {
-        if (i + j < count) y[i + j] = from_float<T>(apply_affine(own.scale[j % 3], static_cast<float>(pixels[i + j]), own.shift[j % 3]));
-      }
-    }
-  }
-}
-
 }  // namespace
 
 template <class T>
 void affine_relu_forward(const LaunchContext& context, const AffineReluForward<T>& a) {
   if (a.rows * a.channels == 0) return;
-  with_walk<T>(a.rows, a.channels, a.prologue.scale != nullptr, [&]<class Walk>(const Walk& walk) {
-    launch(affine_relu_forward_kernel<Walk, T>, walk.grid(), kWalkThreads, 0, stream_of(context), a, walk);
-  }, a.x, a.y);
+  with_walk<T>(
+      a.rows, a.channels, a.prologue.scale != nullptr,
+      [&]<class Walk>(const Walk& walk) {
+        launch(affine_relu_forward_kernel<Walk, T>, walk.grid(), kWalkThreads, 0, stream_of(context), a, walk);
+      },
+      a.x, a.y);
 }
 
 template <class T>
 void affine_relu_backward(const LaunchContext& context, const AffineReluBackward<T>& a) {
   if (a.rows * a.channels == 0) return;
   if (!a.prologue.relu) return accumulate_into(context, AccumulateInto<T>{a.rows * a.channels, a.grad_y, a.grad_x, a.accumulate});
-  with_walk<T>(a.rows, a.channels, a.prologue.scale != nullptr, [&]<class Walk>(const Walk& walk) {
-    const auto kernel = a.accumulate == Accumulate::kAdd ? affine_relu_backward_kernel<true, Walk, T> : affine_relu_backward_kernel<false, Walk, T>;
-    launch(kernel, walk.grid(), kWalkThreads, 0, stream_of(context), a, walk);
-  }, a.x, a.grad_y, a.grad_x);
+  with_walk<T>(
+      a.rows, a.channels, a.prologue.scale != nullptr,
+      [&]<class Walk>(const Walk& walk) {
+        const auto kernel =
+            a.accumulate == Accumulate::kAdd ? affine_relu_backward_kernel<true, Walk, T> : affine_relu_backward_kernel<false, Walk, T>;
+        launch(kernel, walk.grid(), kWalkThreads, 0, stream_of(context), a, walk);
+      },
+      a.x, a.grad_y, a.grad_x);
 }
 
 template <class T>
 void add_forward(const LaunchContext& context, const AddForward<T>& a) {
   if (a.rows * a.channels == 0) return;
-  with_walk<T>(a.rows, a.channels, a.prologue_a.scale || a.prologue_b.scale, [&]<class Walk>(const Walk& walk) {
-    launch(add_forward_kernel<Walk, T>, walk.grid(), kWalkThreads, 0, stream_of(context), a, walk);
-  }, a.a, a.b, a.y);
+  with_walk<T>(
+      a.rows, a.channels, a.prologue_a.scale || a.prologue_b.scale,
+      [&]<class Walk>(const Walk& walk) { launch(add_forward_kernel<Walk, T>, walk.grid(), kWalkThreads, 0, stream_of(context), a, walk); },
+      a.a, a.b, a.y);
 }
 
 template <class T>
 void accumulate_into(const LaunchContext& context, const AccumulateInto<T>& a) {
   if (a.count == 0) return;
-  with_flat_groups<kPerLoad<T>>(a.count, [&]<int N>(const FlatGroups<N>& flat) {
-    const FlatWalk<N> walk{flat};
-    const auto kernel = a.accumulate == Accumulate::kAdd ? accumulate_into_kernel<true, N, T> : accumulate_into_kernel<false, N, T>;
-    launch(kernel, walk.grid(), kWalkThreads, 0, stream_of(context), a.source, a.destination, walk);
-  }, a.source, a.destination);
-}
-
-template <class T>
-void images_to_input(const LaunchContext& context, const ImagesToInput<T>& a) {
-  const std::int64_t count = a.batch * a.height * a.width * 3;
-  if (count == 0) return;
-  PixelMap map;
-  for (int c = 0; c < 3; ++c) {
-    map.scale[c] = static_cast<float>(1 / (255 * a.std[c]));
-    map.shift[c] = static_cast<float>(-a.mean[c] / a.std[c]);
-  }
-  const auto start = [&](auto n) {
-    const dim3 grid(grid_extent(ceil_div(count, kWalkThreads * n() * kImageGroups)));
-    launch(images_to_input_kernel<n(), T>, grid, kWalkThreads, 0, stream_of(context), a.pixels, map, a.y, count);
-  };
-  constexpr int kWide = kPerLoad<T>;
-  const bool aligned = reinterpret_cast<std::uintptr_t>(a.pixels) % kWide == 0 && reinterpret_cast<std::uintptr_t>(a.y) % 16 == 0;
-  aligned ? start(std::integral_constant<int, kWide>{}) : start(std::integral_constant<int, 1>{});
+  with_flat_groups<kPerLoad<T>>(
+      a.count,
+      [&]<int N>(const FlatGroups<N>& flat) {
+        const FlatWalk<N> walk{flat};
+        const auto kernel = a.accumulate == Accumulate::kAdd ? accumulate_into_kernel<true, N, T> : accumulate_into_kernel<false, N, T>;
+        launch(kernel, walk.grid(), kWalkThreads, 0, stream_of(context), a.source, a.destination, walk);
+      },
+      a.source, a.destination);
 }
 
 SEPIA_INSTANTIATE(affine_relu_forward, AffineReluForward)
 SEPIA_INSTANTIATE(affine_relu_backward, AffineReluBackward)
 SEPIA_INSTANTIATE(add_forward, AddForward)
 SEPIA_INSTANTIATE(accumulate_into, AccumulateInto)
-SEPIA_INSTANTIATE(images_to_input, ImagesToInput)
 
 }  // namespace sepia::kernels::cuda

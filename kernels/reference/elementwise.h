@@ -42,14 +42,21 @@ void accumulate_into(const LaunchContext&, const AccumulateInto<T>& a) {
   for (std::int64_t i = 0; i < a.count; ++i) store(a.destination[i], a.source[i], a.accumulate);
 }
 
-/// y[n,h,w,c] = (pixel[n,h,w,c] / 255 - mean[c]) / std[c].
+/// y[n,h,w,c] = (v / 255 - mean[c]) / std[c], v the byte of the cut and mirrored picture, 0 outside the source.
 template <class T>
 void images_to_input(const LaunchContext&, const ImagesToInput<T>& a) {
-  constexpr std::int64_t kChannels = 3;
-  const std::int64_t pixels = a.batch * a.height * a.width;
-  for (std::int64_t i = 0; i < pixels; ++i) {
-    for (std::int64_t c = 0; c < kChannels; ++c) {
-      a.y[i * kChannels + c] = static_cast<T>((a.pixels[i * kChannels + c] / 255.0 - a.mean[c]) / a.std[c]);
+  const std::int64_t rows = a.source_rows(), columns = a.source_columns();
+  const Nhwc source_at{rows, columns, 3}, y_at{a.height, a.width, 3};
+  for (std::int64_t n = 0; n < a.batch; ++n) {
+    for (std::int64_t h = 0; h < a.height; ++h) {
+      for (std::int64_t w = 0; w < a.width; ++w) {
+        const std::int64_t row = (a.crop_y ? a.crop_y[n] : 0) + h;
+        const std::int64_t column = (a.crop_x ? a.crop_x[n] : 0) + (a.flip && a.flip[n] ? a.width - 1 - w : w);
+        for (std::int64_t c = 0; c < 3; ++c) {
+          const double v = inside(row, rows) && inside(column, columns) ? a.pixels[source_at(n, row, column, c)] : 0;
+          a.y[y_at(n, h, w, c)] = static_cast<T>((v / 255.0 - a.mean[c]) / a.std[c]);
+        }
+      }
     }
   }
 }

@@ -17,8 +17,12 @@ void match_all() {
   expect_cuda_matches_reference<T>(accumulate_into_cases());
   expect_cuda_matches_reference<T>(images_to_input_cases());
 }
-TEST_F(ElementwiseOnCuda, MatchesReferenceInFloat) { match_all<float>(); }
-TEST_F(ElementwiseOnCuda, MatchesReferenceInBfloat16) { match_all<bf16>(); }
+TEST_F(ElementwiseOnCuda, MatchesReferenceInFloat) {
+  match_all<float>();
+}
+TEST_F(ElementwiseOnCuda, MatchesReferenceInBfloat16) {
+  match_all<bf16>();
+}
 
 // Slices that begin off a 16-byte border, all by the same amount and by different ones.
 template <class T>
@@ -49,11 +53,10 @@ struct Layer {
   PrologueKind prologue;
 };
 const Layer kLayers[] = {
-    {"simplenet conv1", 250 * 250, 6, PrologueKind::kRelu},        {"simplenet conv3", 53 * 53, 24, PrologueKind::kRelu},
-    {"edgenet stem", 128 * 128, 32, PrologueKind::kRelu},          {"edgenet block 0", 64 * 64, 64, PrologueKind::kAffineRelu},
-    {"edgenet block 2", 16 * 16, 256, PrologueKind::kAffineRelu},  {"xception entry", 125 * 125, 64, PrologueKind::kAffineRelu},
-    {"xception block 2", 63 * 63, 256, PrologueKind::kAffineRelu}, {"xception middle", 16 * 16, 728, PrologueKind::kAffineRelu},
-    {"xception exit", 8 * 8, 2048, PrologueKind::kAffineRelu},
+    {"simplenet conv1", 250 * 250, 6, PrologueKind::kRelu},       {"simplenet conv3", 53 * 53, 24, PrologueKind::kRelu},
+    {"edgenet stem", 128 * 128, 32, PrologueKind::kRelu},         {"edgenet block 0", 64 * 64, 64, PrologueKind::kAffineRelu},
+    {"edgenet block 2", 16 * 16, 256, PrologueKind::kAffineRelu}, {"xception entry", 125 * 125, 64, PrologueKind::kAffineRelu},
+    {"xception middle", 16 * 16, 728, PrologueKind::kAffineRelu}, {"xception exit", 8 * 8, 2048, PrologueKind::kAffineRelu},
 };
 
 template <class T>
@@ -61,15 +64,20 @@ void forward_traffic(const Layer& layer) {
   const double elements = static_cast<double>(layer.rows * layer.channels), size = sizeof(T);
   const double numbers = has_affine(layer.prologue) ? 8.0 * static_cast<double>(layer.channels) : 0;
   const AffineReluCase relu{layer.name, layer.rows, layer.channels, layer.prologue, Accumulate::kWrite};
-  expect_streams(str(layer.name, " forward"), elements * size + numbers, elements * size, [&] {
-    Workspace<T> w(cuda_table<T>(), cuda_under_test().backend->memory);
-    relu.forward(w, relu.inputs());
-  }, "affine_relu_forward");
-  expect_streams(str(layer.name, " backward"), 2 * elements * size + numbers, elements * size, [&] { run_case(relu, relu.inputs(), cuda_table<T>(), cuda_under_test().backend->memory); },
-                 "affine_relu_backward");
+  expect_streams(
+      str(layer.name, " forward"), elements * size + numbers, elements * size,
+      [&] {
+        Workspace<T> w(cuda_table<T>(), cuda_under_test().backend->memory);
+        relu.forward(w, relu.inputs());
+      },
+      "affine_relu_forward");
+  expect_streams(
+      str(layer.name, " backward"), 2 * elements * size + numbers, elements * size,
+      [&] { run_case(relu, relu.inputs(), cuda_table<T>(), cuda_under_test().backend->memory); }, "affine_relu_backward");
   const AddCase add{layer.name, layer.rows, layer.channels, layer.prologue, layer.prologue};
-  expect_streams(str(layer.name, " add"), 2 * elements * size + 2 * numbers, elements * size, [&] { run_case(add, add.inputs(), cuda_table<T>(), cuda_under_test().backend->memory); },
-                 "add_forward");
+  expect_streams(
+      str(layer.name, " add"), 2 * elements * size + 2 * numbers, elements * size,
+      [&] { run_case(add, add.inputs(), cuda_table<T>(), cuda_under_test().backend->memory); }, "add_forward");
 }
 TEST_F(ElementwiseOnCuda, MovesHardlyMoreThanTheLeast) {
   if (!cuda_under_test().simt) GTEST_SKIP() << "the emulator counts";
@@ -83,9 +91,20 @@ template <class T>
 void image_traffic() {
   const ImagesToInputCase images{"images", 1, 256, 256, {0.5, 0.5, 0.5}, {0.5, 0.5, 0.5}};
   const double elements = 256 * 256 * 3;
-  expect_streams("images", elements, elements * sizeof(T), [&] { run_case(images, images.inputs(), cuda_table<T>(), cuda_under_test().backend->memory); }, "images_to_input");
+  expect_streams(
+      "images", elements, elements * sizeof(T),
+      [&] { run_case(images, images.inputs(), cuda_table<T>(), cuda_under_test().backend->memory); }, "images_to_input");
+  // Cut and mirrored: only what lies inside the window need be read, and the picture's corner and side.
+  const ImagesToInputCase cut{"cut images", 1, 256, 256, {0.5, 0.5, 0.5}, {0.5, 0.5, 0.5}, 0, 0, true, true};
+  const Arrays inputs = cut.inputs();
+  const double inside = 3 * (256 - std::abs(inputs.at("crop_y")[0])) * (256 - std::abs(inputs.at("crop_x")[0]));
+  expect_streams(
+      "images, cut", inside + 9, elements * sizeof(T), [&] { run_case(cut, inputs, cuda_table<T>(), cuda_under_test().backend->memory); },
+      "images_to_input", 6);  // a mirrored warp's bytes lie in 33 words, so that two of them meet in a bank
   const AccumulateIntoCase sum{"gradient", 100'000, Accumulate::kAdd};
-  expect_streams("accumulate", 2e5 * sizeof(T), 1e5 * sizeof(T), [&] { run_case(sum, sum.inputs(), cuda_table<T>(), cuda_under_test().backend->memory); }, "accumulate_into");
+  expect_streams(
+      "accumulate", 2e5 * sizeof(T), 1e5 * sizeof(T),
+      [&] { run_case(sum, sum.inputs(), cuda_table<T>(), cuda_under_test().backend->memory); }, "accumulate_into");
 }
 TEST_F(ElementwiseOnCuda, ImagesAndSumsMoveHardlyMoreThanTheLeast) {
   if (!cuda_under_test().simt) GTEST_SKIP() << "the emulator counts";

@@ -72,6 +72,20 @@ TEST(ImagesToInput, ComputedByHand) {
   expect_near(run_case(by_hand, inputs, reference()).at("y"), {-1, 0.5, -0.2, 1, 0, 3}, {1e-15, 1e-15}, "y");
 }
 
+// A source of 2x2 pixels, whose channels are value, 10 value, 20 value: 1 2 / 3 4. The window begins one pixel up and to the right.
+TEST(ImagesToInput, CropAndFlipByHand) {
+  const auto run = [](double flip, std::int64_t width) {
+    const ImagesToInputCase window{"window", 1, 2, width, {0, 0, 0}, {1.0 / 255, 1.0 / 255, 1.0 / 255}, 2, 2, true, true};
+    const Arrays inputs{{"pixels", {1, 10, 20, 2, 20, 40, 3, 30, 60, 4, 40, 80}}, {"crop_y", {-1}}, {"crop_x", {1}}, {"flip", {flip}}};
+    const Array y = run_case(window, inputs, reference()).at("y");
+    expect_near(run_case(window, inputs, cpu_table()).at("y"), y, {1e-6, 1e-6}, "y");
+    return y;
+  };
+  expect_near(run(0, 2), {0, 0, 0, 0, 0, 0, 2, 20, 40, 0, 0, 0}, {1e-14, 1e-14}, "y");
+  expect_near(run(1, 2), {0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 20, 40}, {1e-14, 1e-14}, "mirrored");
+  expect_near(run(1, 3), {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 20, 40}, {1e-14, 1e-14}, "mirrored, wider than the source");
+}
+
 TEST(AffineRelu, GradientsMatchFiniteDifferences) {
   expect_gradients(affine_relu_cases());
 }

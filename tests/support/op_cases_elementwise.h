@@ -1,6 +1,8 @@
 // OpCases of the element-wise kernels.
 #pragma once
 
+#include <algorithm>
+
 #include "tests/support/op_case.h"
 
 namespace sepia::test {
@@ -93,13 +95,42 @@ struct ImagesToInputCase {
   std::string name;
   std::int64_t batch, height, width;
   std::array<double, 3> mean, std;
+  std::int64_t source_height = 0, source_width = 0;  ///< 0: as y
+  bool crop = false, flip = false;
 
-  Arrays inputs() const { return {{"pixels", RandomArrays(name).integers("pixels", batch * height * width * 3, 256)}}; }
+  Arrays inputs() const {
+    const std::int64_t rows = source_height ? source_height : height, columns = source_width ? source_width : width;
+    const RandomArrays random(name);
+    Arrays inputs{{"pixels", random.integers("pixels", batch * rows * columns * 3, 256)}};
+    // Corners from 4 pixels outside the source to 4 short of leaving it on the other side.
+    const auto corners = [&](const std::string& axis, std::int64_t room) {
+      Array values = random.integers(axis, batch, static_cast<std::uint32_t>(room + 9));
+      for (double& value : values) value -= 4;
+      return values;
+    };
+    if (crop) {
+      inputs["crop_y"] = corners("crop_y", std::max<std::int64_t>(0, rows - height));
+      inputs["crop_x"] = corners("crop_x", std::max<std::int64_t>(0, columns - width));
+    }
+    if (flip) inputs["flip"] = random.integers("flip", batch, 2);
+    return inputs;
+  }
 
   template <class T>
   Arrays run(Workspace<T>& w, const Arrays& inputs) const {
     T* y = w.output(batch * height * width * 3);
-    w.table.images_to_input(w.context, {batch, height, width, w.template upload<std::uint8_t>(inputs.at("pixels")), mean, std, y});
+    w.table.images_to_input(w.context, {.batch = batch,
+                                        .height = height,
+                                        .width = width,
+                                        .pixels = w.template upload<std::uint8_t>(inputs.at("pixels")),
+                                        .mean = mean,
+                                        .std = std,
+                                        .y = y,
+                                        .source_height = source_height,
+                                        .source_width = source_width,
+                                        .crop_y = w.template upload_if_present<std::int32_t>(inputs, "crop_y"),
+                                        .crop_x = w.template upload_if_present<std::int32_t>(inputs, "crop_x"),
+                                        .flip = w.template upload_if_present<std::uint8_t>(inputs, "flip")});
     return {{"y", w.download(y)}};
   }
 
@@ -152,6 +183,14 @@ inline std::vector<ImagesToInputCase> images_to_input_cases() {
       {"odd sizes", 3, 7, 5, kDocumentMean, kDocumentStd},
       {"xception's normalisation", 2, 9, 11, kHalf, kHalf},
       {"real size", 2, 256, 256, kDocumentMean, kDocumentStd},
+      {"crop and flip", 5, 14, 10, kDocumentMean, kDocumentStd, 0, 0, true, true},
+      {"crop of one row", 7, 1, 3, kHalf, kHalf, 0, 0, true, false},
+      {"flip alone", 4, 5, 7, kHalf, kHalf, 0, 0, false, true},
+      {"window of a larger source", 6, 9, 12, kDocumentMean, kDocumentStd, 21, 31, true, true},
+      {"window of a smaller source", 4, 19, 17, kDocumentMean, kDocumentStd, 6, 5, true, true},
+      {"corner of a larger source", 2, 4, 5, kHalf, kHalf, 7, 6, false, false},
+      {"crop and flip, rows longer than a block", 2, 3, 1500, kHalf, kHalf, 0, 0, true, true},
+      {"crop and flip at real size", 2, 256, 256, kDocumentMean, kDocumentStd, 0, 0, true, true},
   };
 }
 
