@@ -20,7 +20,7 @@ using gpu::KernelFacts;
 constexpr const char* kLibrary = SEPIA_CUDA_LIBRARY;  // empty: not built
 constexpr const char* kNvccVersion = SEPIA_NVCC_VERSION;
 constexpr const char* kArchitectures = SEPIA_CUDA_ARCHITECTURES;
-constexpr const char* kDefaultArchitectures = "80-real;90";
+constexpr const char* kDefaultArchitectures = "80-real,90";
 constexpr int kMoreRegisters = 4;  ///< a kernel may take so many more than the table says before it has to be looked at
 
 const std::vector<KernelFacts>& kernels() {
