@@ -22,12 +22,13 @@ XceptionOptions xception_options(const ModelSpec& spec, bool deep_head) {
 const std::vector<Entry>& catalogue() {
   static const ops::Normalisation kHalf{.mean = {0.5, 0.5, 0.5}, .std = {0.5, 0.5, 0.5}};
   static const std::vector<Entry> entries{
-      {{.name = "simplenet", .explained_layer = "conv3", .head = "fc1"},
+      {{.name = "simplenet", .explained_layer = "conv3", .backbone = "simplenet", .head = "fc1"},
        [](const ModelSpec& spec) { return std::make_unique<SimpleNet>(spec.image_size, spec.classes); }},
-      {{.name = "edgenet", .explained_layer = "blocks.2", .head = "fc1"}, [](const ModelSpec& spec) { return std::make_unique<EdgeNet>(spec.classes); }},
-      {{.name = "xception", .classes = 1000, .normalisation = kHalf, .explained_layer = "act4", .head = "fc"},
+      {{.name = "edgenet", .explained_layer = "blocks.2", .backbone = "edgenet", .head = "fc1"},
+       [](const ModelSpec& spec) { return std::make_unique<EdgeNet>(spec.classes); }},
+      {{.name = "xception", .classes = 1000, .normalisation = kHalf, .explained_layer = "act4", .backbone = "xception", .head = "fc"},
        [](const ModelSpec& spec) { return std::make_unique<Xception>(xception_options(spec, false)); }},
-      {{.name = "xception_based", .normalisation = kHalf, .explained_layer = "act4", .head = "fc"},
+      {{.name = "xception_based", .normalisation = kHalf, .explained_layer = "act4", .backbone = "xception", .head = "fc"},
        [](const ModelSpec& spec) { return std::make_unique<Xception>(xception_options(spec, true)); }},
   };
   return entries;

@@ -18,6 +18,7 @@ struct ModelSpec {
   ops::Normalisation normalisation{};
   std::string numerics = "pytorch";  ///< or "keras": batch norm's eps and the padding of pooling, for weights trained there
   std::string explained_layer;       ///< whose output Grad-CAM looks at by default: the last convolutional one
+  std::string backbone;              ///< networks that name the same one here can take each other's weights, but for the head
   std::string head;                  ///< the first layer of the head: what transfer learning replaces. All before it is the backbone
 };
 

@@ -79,6 +79,12 @@ struct Target {
   Tensor tensor;
 };
 
+/// The part of a flat arena that belongs to a parameter; undefined where the arena begins behind it.
+Tensor part_of(nn::Module& module, const Tensor& arena, const nn::Parameter& parameter) {
+  const std::int64_t begin = module.flat().size() - arena.numel();
+  return parameter.offset < begin ? Tensor() : arena.slice(parameter.offset - begin, parameter.shape);
+}
+
 std::vector<Target> targets_of(nn::Module& module) {
   std::vector<Target> targets;
   for (const auto& [name, parameter] : module.named_parameters()) targets.push_back({name, parameter, parameter->master});
@@ -127,7 +133,8 @@ std::vector<FileTensor> state_dict(nn::Module& module, const std::string& prefix
 std::vector<FileTensor> arena_tensors(nn::Module& module, const Tensor& arena, const std::string& prefix) {
   std::vector<FileTensor> tensors;
   for (const auto& [name, parameter] : module.named_parameters()) {
-    tensors.push_back(file_tensor(prefix + name, *parameter, arena.slice(parameter->offset, parameter->shape)));
+    const Tensor part = part_of(module, arena, *parameter);
+    if (part.defined()) tensors.push_back(file_tensor(prefix + name, *parameter, part));
   }
   return tensors;
 }
@@ -152,12 +159,17 @@ std::string LoadReport::summary() const {
 }
 
 LoadReport load_weights(const SafetensorsFile& file, nn::Module& module, const LoadParams& params) {
-  const std::vector<Target> targets = targets_of(module);
+  const auto in_file = [&](const std::string& name) {
+    const std::string source = params.source_name ? params.source_name(name) : name;
+    return source.empty() ? source : params.prefix + source;
+  };
+  std::vector<Target> targets = targets_of(module);
+  std::erase_if(targets, [&](const Target& target) { return in_file(target.name).empty(); });
   const auto norms = tracked_batches(module);
   LoadReport report;
   std::set<std::string, std::less<>> known;
   for (const Target& target : targets) {
-    const std::string name = params.prefix + target.name;
+    const std::string name = in_file(target.name);
     known.insert(name);
     if (file.find(name) == nullptr) report.missing.push_back(name);
   }
@@ -173,14 +185,14 @@ LoadReport load_weights(const SafetensorsFile& file, nn::Module& module, const L
       report.unexpected.push_back(detail::printable(entry.name));
     }
   }
-  SEPIA_CHECK_KIND(report.missing.empty() || params.allow_missing, ErrorKind::kData, file.source(),
-                   ": does not hold the weights of this network: ", report.summary());
+  SEPIA_CHECK_KIND((report.missing.empty() || params.allow_missing) && (report.unexpected.empty() || params.allow_unexpected), ErrorKind::kData,
+                   file.source(), ": does not hold the weights of this network: ", report.summary());
 
   // Nothing is written before everything has been found to fit.
   std::vector<std::pair<Tensor, std::vector<std::byte>>> changes;
   std::vector<std::pair<nn::BatchNorm2d*, std::int64_t>> counts;
   for (const Target& target : targets) {
-    const TensorEntry* entry = file.find(params.prefix + target.name);
+    const TensorEntry* entry = file.find(in_file(target.name));
     if (entry != nullptr) changes.emplace_back(target.tensor, memory_elements(file, *entry, target, params.check_finite));
   }
   for (const auto& [name, norm] : norms) {
@@ -196,7 +208,8 @@ LoadReport load_weights(const SafetensorsFile& file, nn::Module& module, const L
 void load_arena(const SafetensorsFile& file, nn::Module& module, const Tensor& arena, const std::string& prefix) {
   std::vector<std::pair<Tensor, std::vector<std::byte>>> changes;
   for (const auto& [name, parameter] : module.named_parameters()) {
-    const Target target{name, parameter, arena.slice(parameter->offset, parameter->shape)};
+    const Target target{name, parameter, part_of(module, arena, *parameter)};
+    if (!target.tensor.defined()) continue;
     const TensorEntry* entry = file.find(prefix + name);
     SEPIA_CHECK_KIND(entry != nullptr, ErrorKind::kData, file.source(), ": ", prefix + name,
                      " is missing; this is no checkpoint of this network");

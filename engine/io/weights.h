@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -24,8 +25,8 @@ struct FileTensor {
 /// name has `prefix` in front.
 std::vector<FileTensor> state_dict(nn::Module& module, const std::string& prefix = "");
 
-/// A flat arena as large as the module's parameters (an optimiser's moments), cut into tensors named prefix + parameter name in
-/// the parameters' file layouts.
+/// A flat arena like the module's own (an optimiser's moments), cut into tensors named prefix + parameter name in the parameters' file
+/// layouts. A shorter arena lacks the front, as gradients do where the first layers are frozen: those parameters are left out.
 std::vector<FileTensor> arena_tensors(nn::Module& module, const Tensor& arena, const std::string& prefix);
 
 /// Adds them to a file. `tensors` must live until the file is written.
@@ -47,6 +48,9 @@ struct LoadParams {
   std::string prefix;          ///< in front of every name in the file
   bool allow_missing = false;  ///< a new head: tensors that are not in the file keep their values
   bool check_finite = true;    ///< refuse NaN and infinities
+  bool allow_unexpected = true;  ///< tensors of the file that the module does not have are reported, not refused
+  /// The name in the file of a tensor of the module, without the prefix; "": it is not looked for and keeps its values. Unset: its own.
+  std::function<std::string(const std::string& name)> source_name{};
   /// Not weights, and not counted as unexpected: the rest of a checkpoint.
   std::vector<std::string> ignored_prefixes = {"optim."};
 };
@@ -56,7 +60,7 @@ struct LoadParams {
 /// Nothing is changed unless everything fits: kData otherwise, in one line with the first few names.
 LoadReport load_weights(const SafetensorsFile& file, nn::Module& module, const LoadParams& params = {});
 
-/// The inverse of arena_tensors: every parameter's tensor must be in the file, in the arena's type. kData otherwise.
+/// The inverse of arena_tensors: the tensor of every parameter that the arena has must be in the file, in the arena's type. kData otherwise.
 void load_arena(const SafetensorsFile& file, nn::Module& module, const Tensor& arena, const std::string& prefix);
 
 }  // namespace sepia

@@ -1,5 +1,6 @@
 #include "engine/nn/flat_parameters.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "engine/base/random.h"
@@ -78,14 +79,18 @@ void FlatParameters::round_weights() {
 }
 
 void FlatParameters::require_gradients() {
-  if (!gradients_.defined()) gradients_ = Tensor::empty(weights_.shape(), weights_.dtype(), weights_.device());
+  std::int64_t begin = size();
+  for (const auto& [name, parameter] : parameters_) {
+    if (parameter->trainable) begin = std::min(begin, parameter->offset);
+  }
+  if (!gradients_.defined() || gradient_begin() != begin) gradients_ = Tensor::empty({size() - begin}, weights_.dtype(), weights_.device());
   gradients_.zero();  // norms and the search for NaN walk over all of it: nothing may be left of parts that are frozen now
   for (const auto& [name, parameter] : parameters_) {
     const Tensor value = value_of(*parameter);
     parameter->variable = Variable(value);
     if (!parameter->trainable) continue;
     parameter->variable = Variable::leaf(value, true);
-    parameter->variable.slot()->set_fixed_buffer(gradients_.slice(parameter->offset, parameter->shape));
+    parameter->variable.slot()->set_fixed_buffer(gradients_.slice(parameter->offset - begin, parameter->shape));
   }
 }
 

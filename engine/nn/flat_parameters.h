@@ -25,13 +25,16 @@ class FlatParameters {
   void initialise(std::uint64_t seed);
 
   /// Gives every trainable parameter a slot in the gradient arena. Without this (evaluation, explanations of the input) no weight
-  /// gradient is computed and no memory is taken for it. Call again after changing Parameter::trainable.
+  /// gradient is computed and no memory is taken for it. Call again after changing Parameter::trainable. The arena begins at the first
+  /// trainable parameter: a frozen backbone takes no memory for gradients, and none for what an optimiser keeps of them.
   void require_gradients();
   void release_gradients();
 
   std::int64_t size() const { return weights_.numel(); }
   const Tensor& weights() const { return weights_; }
   const Tensor& gradients() const { return gradients_; }
+  /// The element of weights() whose gradient is the first of gradients(); 0 unless the first layers are frozen.
+  std::int64_t gradient_begin() const { return size() - gradients_.numel(); }
   const Tensor& running_statistics() const { return running_; }
   /// The weights rounded to bf16; undefined when activations have the type of the master weights.
   const Tensor& rounded_weights() const { return rounded_; }
@@ -56,7 +59,7 @@ class FlatParameters {
   /// is played back from a recording confirms again without a commit of its own.
   void confirm_running_statistics();
 
-  /// Index of the first NaN or infinite element of `flat` (weights or gradients), or -1; name_at() says whose it is.
+  /// Index of the first NaN or infinite element of `flat` (weights or gradients), or -1; name_at() says whose it is, of weights().
   std::int64_t first_nonfinite(const Tensor& flat) const;
   std::string name_at(std::int64_t offset) const;
   /// Square root of the sum of squares of `flat` over [offset, offset + count), summed in double in a fixed order.

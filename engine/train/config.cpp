@@ -28,6 +28,7 @@ Json to_json(const TrainConfig& c) {
       {"image_size", c.image_size},
       {"normalise_mean", c.normalisation.mean},
       {"normalise_std", c.normalisation.std},
+      {"numerics", c.numerics},
       {"augment", c.augment},
       {"epochs", c.epochs},
       {"batch_size", c.batch_size},
@@ -45,6 +46,13 @@ Json to_json(const TrainConfig& c) {
       {"warmup_epochs", c.schedule.warmup_epochs},
       {"warmup_start", c.schedule.warmup_start},
       {"final_fraction", c.schedule.final_fraction},
+      {"pretrained", c.transfer.pretrained},
+      {"pretrained_sha256", c.transfer.pretrained_sha256},
+      {"new_head", c.transfer.new_head},
+      {"freeze", c.transfer.freeze},
+      {"head", c.transfer.head},
+      {"head_lr", c.transfer.head_lr},
+      {"backbone_lr", c.transfer.backbone_lr},
       {"clip_grad", c.clip_grad},
       {"model_ema_decay", c.ema_decay},
       {"smoothing", c.smoothing},
@@ -97,6 +105,7 @@ TrainConfig config_from_json(const std::string& json, const std::string& source)
     read("image_size", c.image_size);
     read("normalise_mean", c.normalisation.mean);
     read("normalise_std", c.normalisation.std);
+    read("numerics", c.numerics);
     read("augment", c.augment);
     read("epochs", c.epochs);
     read("batch_size", c.batch_size);
@@ -114,6 +123,13 @@ TrainConfig config_from_json(const std::string& json, const std::string& source)
     read("warmup_epochs", c.schedule.warmup_epochs);
     read("warmup_start", c.schedule.warmup_start);
     read("final_fraction", c.schedule.final_fraction);
+    read("pretrained", c.transfer.pretrained);
+    read("pretrained_sha256", c.transfer.pretrained_sha256);
+    read("new_head", c.transfer.new_head);
+    read("freeze", c.transfer.freeze);
+    read("head", c.transfer.head);
+    read("head_lr", c.transfer.head_lr);
+    read("backbone_lr", c.transfer.backbone_lr);
     read("clip_grad", c.clip_grad);
     read("model_ema_decay", c.ema_decay);
     read("smoothing", c.smoothing);

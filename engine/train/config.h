@@ -22,6 +22,17 @@ enum class BadImages : std::uint8_t { kFail, kSkip };
 BadImages bad_images_from_name(const std::string& name);
 const char* bad_images_name(BadImages policy);
 
+/// Transfer learning (engine/train/transfer.h).
+struct TransferConfig {
+  std::string pretrained;         ///< the file of the first weights; empty: they are drawn
+  std::string pretrained_sha256;  ///< of that file: a run that starts over starts from the same
+  bool new_head = false;
+  std::string freeze = "none";    ///< none, backbone or up-to:LAYER
+  std::string head;               ///< the first layer of the network's head
+  double head_lr = 0, backbone_lr = 0;  ///< 0: the optimiser's lr
+  bool operator==(const TransferConfig&) const = default;
+};
+
 /// Defaults are the document's protocol.
 struct TrainConfig {
   std::string model = "edgenet";
@@ -29,6 +40,7 @@ struct TrainConfig {
   std::string real_folder = "real", fake_folder = "fake";  ///< names of the class folders
   std::int64_t image_size = 256;
   ops::Normalisation normalisation{};
+  std::string numerics = "pytorch";  ///< or "keras": the model's, from the file of pretrained weights
   std::string augment = "document";  ///< document or none
 
   int epochs = 5;
@@ -37,6 +49,7 @@ struct TrainConfig {
   std::uint64_t seed = 0;
   optim::OptimizerOptions optimizer{};
   optim::ScheduleOptions schedule{};
+  TransferConfig transfer{};
   double clip_grad = 0;   ///< 0: no clipping
   double ema_decay = 0;   ///< 0: no average of the weights
   double smoothing = 0;

@@ -1,5 +1,6 @@
 #include "engine/train/stepper.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
@@ -12,16 +13,43 @@
 namespace sepia::train {
 namespace {
 
-std::vector<optim::ParameterGroup> groups_of(const nn::FlatParameters& flat) {
+// The first element of the head; one behind the last when there is none.
+std::int64_t head_begin(nn::Module& model, const std::string& head) {
+  if (head.empty()) return model.flat().size();
+  for (const auto& [name, parameter] : model.named_parameters()) {
+    if (name.starts_with(head + ".")) return parameter->offset;
+  }
+  fail(ErrorKind::kInternal, "[stepper] the network has no head named '", head, "'");
+}
+
+// What is trained, cut where the head begins. Offsets are those of the gradients.
+std::vector<optim::ParameterGroup> groups_of(nn::Module& model, const StepOptions& options) {
+  const nn::FlatParameters& flat = model.flat();
+  const std::int64_t first = flat.gradient_begin(), head = head_begin(model, options.head);
   std::vector<optim::ParameterGroup> groups;
-  for (const auto& range : flat.trainable_ranges()) groups.push_back({.offset = range.offset, .count = range.count, .lr_scale = 1});
-  SEPIA_CHECK(!groups.empty(), "nothing to train: every layer is frozen");
+  const auto add = [&](std::int64_t begin, std::int64_t end, double lr_scale) {
+    if (begin < end) groups.push_back({.offset = begin - first, .count = end - begin, .lr_scale = lr_scale});
+  };
+  for (const auto& range : flat.trainable_ranges()) {
+    const std::int64_t end = range.offset + range.count, cut = std::clamp(head, range.offset, end);
+    if (options.head_lr_scale == options.backbone_lr_scale) {
+      add(range.offset, end, options.head_lr_scale);
+    } else {
+      add(range.offset, cut, options.backbone_lr_scale);
+      add(cut, end, options.head_lr_scale);
+    }
+  }
   return groups;
 }
 
-const Tensor& with_gradients(nn::Module& model) {
-  model.flat().require_gradients();
-  return model.flat().gradients();
+// Takes memory for gradients, so that the optimiser's arenas can be as long.
+optim::Optimizer make_optimizer(nn::Module& model, const StepOptions& options) {
+  nn::FlatParameters& flat = model.flat();
+  flat.require_gradients();
+  const std::int64_t begin = flat.gradient_begin(), count = flat.size() - begin;
+  SEPIA_CHECK(count > 0, "nothing to train: every layer is frozen");
+  const Tensor rounded = flat.rounded_weights().defined() ? flat.rounded_weights().slice(begin, {count}) : Tensor();
+  return {options.optimizer, flat.weights().slice(begin, {count}), flat.gradients(), groups_of(model, options), rounded};
 }
 
 std::string step_kind(const char* mode, const Batch& batch) { return str(mode, " ", batch.n, "x", batch.height, "x", batch.width); }
@@ -93,8 +121,7 @@ struct Stepper::Shaped {
 };
 
 Stepper::Stepper(nn::Module& model, const StepOptions& options)
-    : model_(model), options_(options), optimizer_(options.optimizer, model.flat().weights(), with_gradients(model), groups_of(model.flat()),
-                 model.flat().rounded_weights()) {
+    : model_(model), options_(options), optimizer_(make_optimizer(model, options)) {
   if (options.ema_decay > 0) average_.emplace(options.ema_decay, model.flat().weights(), model.flat().running_statistics());
   const DType accumulator = accumulator_dtype(model.dtype());
   if (!options.class_weights.empty()) {
@@ -204,7 +231,7 @@ void Stepper::conclude() {
     const std::int64_t bad = flat.first_nonfinite(flat.weights());
     fail(ErrorKind::kNumeric, "the loss is ", control.loss, bad >= 0 ? str(" because ", flat.name_at(bad), " holds NaN or Inf") : std::string());
   }
-  fail(ErrorKind::kNumeric, "the gradient of ", flat.name_at(control.nonfinite), " holds NaN or Inf");
+  fail(ErrorKind::kNumeric, "the gradient of ", flat.name_at(flat.gradient_begin() + control.nonfinite), " holds NaN or Inf");
 }
 
 BatchFigures Stepper::accumulate(const Batch& batch, double weight) {
@@ -235,9 +262,10 @@ std::vector<UpdateFigures> Stepper::commit(double lr, bool watch) {
   std::vector<UpdateFigures> figures;
   if (watch) {
     for (const auto& [name, parameter] : model_.named_parameters()) {
+      if (!parameter->trainable) continue;
       const std::int64_t offset = parameter->offset, count = parameter->shape.numel();
       const Tensor old = before.slice(offset, {count}), now = flat.weights().slice(offset, {count});
-      figures.push_back({.name = name, .gradient_norm = flat.norm(flat.gradients(), offset, count), .weight_norm = flat.norm(before, offset, count),
+      figures.push_back({.name = name, .gradient_norm = flat.norm(flat.gradients(), offset - flat.gradient_begin(), count), .weight_norm = flat.norm(before, offset, count),
                          .update_norm = std::sqrt(ops::sum_of_squared_differences(old, now))});
     }
   }

@@ -27,6 +27,9 @@ struct StepOptions {
   double smoothing = 0;
   double clip_grad = 0;
   double ema_decay = 0;
+  /// A layer from which on the learning rate is another: the head of transfer learning. Empty: there is one rate.
+  std::string head{};
+  double head_lr_scale = 1, backbone_lr_scale = 1;
   bool record = true;  ///< where the device can, whole steps are recorded and played back (SEPIA_CUDA_GRAPH=off forbids it)
 };
 

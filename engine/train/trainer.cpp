@@ -23,8 +23,10 @@ double seconds_since(Clock::time_point start) { return std::chrono::duration<dou
 double now() { return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count(); }
 
 StepOptions step_options(const TrainConfig& config, const SplitPictures& train) {
+  const auto scale = [&](double lr) { return lr > 0 ? lr / config.optimizer.lr : 1; };
   return {.normalisation = config.normalisation, .optimizer = config.optimizer, .class_weights = class_weights_of(config, train),
-          .smoothing = config.smoothing, .clip_grad = config.clip_grad, .ema_decay = config.ema_decay};
+          .smoothing = config.smoothing, .clip_grad = config.clip_grad, .ema_decay = config.ema_decay, .head = config.transfer.head,
+          .head_lr_scale = scale(config.transfer.head_lr), .backbone_lr_scale = scale(config.transfer.backbone_lr)};
 }
 
 Augment augment_of(const TrainConfig& config) {

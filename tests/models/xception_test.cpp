@@ -11,36 +11,14 @@
 
 #include "engine/io/weights.h"
 #include "engine/nn/flat_parameters.h"
-#include "tests/support/golden_run.h"
+#include "tests/support/narrow_xception.h"
 
 namespace sepia {
 namespace {
 
+using golden::narrow_golden;
+using golden::narrow_run;
 using nlohmann::json;
-
-const json& narrow_golden() {
-  static const json golden = golden::load("xception_narrow");
-  return golden;
-}
-
-struct NarrowRun {
-  models::XceptionNumerics numerics = models::XceptionNumerics::pytorch();
-  json setup = narrow_golden().at("setup");
-  golden::PictureOrder order{};
-};
-
-golden::Run narrow_run(Device device, DType dtype, const NarrowRun& of = {}) {
-  auto network = std::make_unique<models::Xception>(models::XceptionOptions{
-      .classes = 2, .deep_head = true, .numerics = of.numerics, .width_divisor = narrow_golden().at("setup").at("width_divisor").get<std::int64_t>()});
-  golden::Run run(std::move(network), golden::RunSetup::of(of.setup), device, dtype, of.order);
-  std::uint32_t number = 3000;
-  for (const auto& [name, buffer] : run.model().named_buffers()) {
-    const char* kind = name.ends_with("running_mean") ? "bn_bias" : "bn_weight";
-    const std::vector<double> values = counter_formula::parameter(number++, kind, static_cast<std::size_t>(buffer->shape.numel()), 1);
-    buffer->value.copy_from(tensor_from_doubles(values, buffer->shape, dtype, device));
-  }
-  return run;
-}
 
 // (N, H, W, C) or (N, C) in PyTorch's order.
 std::vector<double> channels_first(const Tensor& tensor) {

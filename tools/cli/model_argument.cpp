@@ -44,15 +44,6 @@ fs::path weights_path(const std::string& argument, bool needs_weights) {
   return path;
 }
 
-/// Only what this sepia can compute: a file may come from a newer one.
-void check_usable(const ModelInfo& info, const std::string& source, const std::string& asked) {
-  SEPIA_CHECK_KIND(asked.empty() || asked == info.model, ErrorKind::kData, source, ": belongs to ", info.model, ", not to --arch ", asked, "; leave --arch out");
-  SEPIA_CHECK_KIND(is_architecture(info.model), ErrorKind::kData, source, ": belongs to the network '", info.model, "', which this sepia does not have (networks: ",
-                   known_networks(), ")");
-  SEPIA_CHECK_KIND(info.input == "rgb" && models::has_numerics(info.model, info.numerics), ErrorKind::kData, source, ": needs input '", info.input,
-                   "' and numerics '", info.numerics, "', which this sepia does not have for ", info.model);
-}
-
 models::ModelSpec spec_of(const ModelInfo& info) {
   models::ModelSpec spec = models::default_spec(info.model);
   spec.image_size = info.image_size;
@@ -77,6 +68,16 @@ ModelInfo info_from_head(const std::string& architecture, const SafetensorsFile&
 }
 
 }  // namespace
+
+void check_usable(const ModelInfo& info, const std::string& source, const std::string& asked) {
+  SEPIA_CHECK_KIND(asked.empty() || asked == info.model, ErrorKind::kData, source, ": belongs to ", info.model, ", not to --arch ", asked, "; leave --arch out");
+  SEPIA_CHECK_KIND(is_architecture(info.model), ErrorKind::kData, source, ": belongs to the network '", info.model, "', which this sepia does not have (networks: ",
+                   known_networks(), ")");
+  SEPIA_CHECK_KIND(info.input == "rgb" && models::has_numerics(info.model, info.numerics), ErrorKind::kData, source, ": needs input '", info.input,
+                   "' and numerics '", info.numerics, "', which this sepia does not have for ", info.model);
+}
+
+fs::path weights_file(const std::string& argument) { return weights_path(argument, true); }
 
 bool LoadedModel::trained_on_toy_data() const {
   const auto found = metadata.find(kTrainedOnKey);

@@ -44,6 +44,13 @@ inline constexpr const char* kTrainedOnKey = "sepia.trained_on";
 /// Key with the fingerprint of the training split.
 inline constexpr const char* kFingerprintKey = "sepia.train_fingerprint";
 
+/// The .safetensors file that an argument means: itself, or the best weights of a run folder. kPath when nothing is there; kData for
+/// another format, with the `sepia convert` line to type.
+std::filesystem::path weights_file(const std::string& argument);
+
+/// kData unless this sepia can compute as a file's metadata asks; a file may come from a newer one. `asked`: --arch, or empty.
+void check_usable(const ModelInfo& info, const std::string& source, const std::string& asked);
+
 /// kPath when there is no such file or folder, kData when it is not what it must be or belongs to another network than --arch says,
 /// kUsage for an unknown name where a name would do.
 LoadedModel load_model(const std::string& argument, const ModelArgumentOptions& options);

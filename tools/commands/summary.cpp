@@ -5,6 +5,7 @@
 #include <string>
 
 #include "engine/base/error.h"
+#include "engine/train/transfer.h"
 #include "tools/cli/json.h"
 #include "tools/cli/model_argument.h"
 #include "tools/cli/numbers.h"
@@ -21,6 +22,7 @@ struct SummaryOptions {
   std::string arch;
   int image_size = 0;  ///< 0: the model's own
   int classes = 0;
+  std::string freeze = "none";
   bool json = false;
 };
 
@@ -34,6 +36,7 @@ std::string grouped(std::int64_t value, bool sign = false) {
 tools::LayerTable table_of(const std::string& name, const SummaryOptions& options) {
   LoadedModel model =
       load_model(name, {.architecture = options.arch, .image_size = options.image_size, .classes = options.classes, .needs_weights = false});
+  train::freeze_layers(*model.module, options.freeze, model.spec.head);
   return tools::layer_table(model.spec.name, *model.module, model.spec.image_size);
 }
 
@@ -45,14 +48,14 @@ std::string picture_shape(const Shape& shape) {
 }
 
 void print_table(const tools::LayerTable& table) {
-  constexpr const char* kRow = "{:<24} {:<16} {:<9} {:>13} {:>13} {:>12} {:>14} {:>12}\n";
-  fmt::print(kRow, "layer", "type", "stage", "input", "output", "parameters", "FLOPs", "bytes");
+  constexpr const char* kRow = "{:<24} {:<16} {:<9} {:>13} {:>13} {:>12} {:>14} {:>12} {}\n";
+  fmt::print(kRow, "layer", "type", "stage", "input", "output", "parameters", "FLOPs", "bytes", "");
   for (const tools::LayerRow& row : table.layers) {
     fmt::print(kRow, row.name, row.type, row.stage, picture_shape(row.input_shape), picture_shape(row.output_shape), grouped(row.params),
-               grouped(row.flops), grouped(row.activation_bytes));
+               grouped(row.flops), grouped(row.activation_bytes), row.trainable_params < row.params ? "frozen" : "");
   }
   fmt::print(kRow, table.model, "", "", picture_shape(table.input_shape), "", grouped(table.total_params), grouped(table.flops),
-             grouped(table.activation_bytes));
+             grouped(table.activation_bytes), "");
   fmt::print("{} parameters, {} of them trainable; one picture of {}; FLOPs are 2 per multiply-add; bytes of outputs in fp32\n",
              grouped(table.total_params), grouped(table.trainable_params), picture_shape(table.input_shape));
 }
@@ -77,6 +80,7 @@ nlohmann::ordered_json table_json(const tools::LayerTable& table) {
                       {"input_shape", shape_json(row.input_shape)},
                       {"output_shape", shape_json(row.output_shape)},
                       {"params", row.params},
+                      {"trainable_params", row.trainable_params},
                       {"flops", row.flops},
                       {"activation_bytes", row.activation_bytes}});
   }
@@ -120,12 +124,14 @@ void add_summary_command(CLI::App& app, Session& session) {
                                           "sepia summary run                           # what a run has trained\n"
                                           "sepia summary simplenet --image-size 128\n"
                                           "sepia summary xception_based --diff xception\n"
+                                          "sepia summary xception_based --freeze backbone\n"
                                           "sepia summary edgenet --json");
   command.add_option("MODEL", options->model, kModelHelp)->required();
   command.add_option("--diff", options->other, "Print how MODEL differs from this model")->type_name("OTHER");
   add_arch_option(command, options->arch);
   add_image_size_option(command, options->image_size)->default_str("the model's");
   add_whole(command, "--classes", options->classes, 2, 100000, "Outputs of the network")->default_str("the model's");
+  command.add_option("--freeze", options->freeze, "Show what train would leave as it is: none, backbone or up-to:LAYER");
   add_json_option(command, options->json);
   session.set_action(command, [options] { return run_summary(*options); });
 }

@@ -9,8 +9,12 @@
 #include "engine/base/error.h"
 #include "engine/base/file.h"
 #include "engine/base/parallel_for.h"
+#include "engine/base/sha256.h"
 #include "engine/base/version.h"
+#include "engine/io/model_info.h"
+#include "engine/io/safetensors.h"
 #include "engine/train/trainer.h"
+#include "engine/train/transfer.h"
 #include "models/model.h"
 #include "tools/cli/json.h"
 #include "tools/cli/model_argument.h"
@@ -76,6 +80,29 @@ void forget_unstarted(const fs::path& out) {
   fs::remove(out, ignored);
 }
 
+/// What the file of pretrained weights says of itself becomes the run's: numerics, and the scaling of the input.
+void take_pretrained(TrainOptions& options, const models::ModelSpec& spec) {
+  train::TransferConfig& t = options.config.transfer;
+  t.pretrained = weights_file(t.pretrained).string();
+  const std::vector<std::byte> bytes = read_file(t.pretrained, SafetensorsFile::kMaxFileBytes);
+  t.pretrained_sha256 = sha256_hex(bytes);
+  const auto info = model_info_from_metadata(SafetensorsFile::parse(bytes, t.pretrained).metadata(), t.pretrained);
+  if (!info) return;
+  check_usable(*info, t.pretrained, "");
+  SEPIA_CHECK_KIND(models::default_spec(info->model).backbone == spec.backbone, ErrorKind::kData, t.pretrained, ": belongs to ", info->model,
+                   ", whose layers before the head are not those of ", spec.name);
+  options.config.numerics = info->numerics;
+  options.config.normalisation = {.mean = info->mean, .std = info->std};
+  options.of_model = options.config.normalisation;
+}
+
+/// A --freeze that means nothing is said before the run's folder is made.
+void check_freeze(const models::ModelSpec& spec, const train::TransferConfig& transfer) {
+  const std::unique_ptr<nn::Module> model = models::make_model(spec);
+  train::freeze_layers(*model, transfer.freeze, transfer.head);
+  SEPIA_CHECK(train::count_parameters(*model).trainable > 0, "--freeze ", transfer.freeze, ": nothing is left to train");
+}
+
 int run_train(const std::string& architecture, TrainOptions& options, const Session& session) {
   const bool resume = !options.resume.empty();
   fs::path out = options.out;
@@ -90,9 +117,13 @@ int run_train(const std::string& architecture, TrainOptions& options, const Sess
     SEPIA_CHECK(!options.config.data.empty(), "--data is required: the folder that holds train/real and train/fake");
     SEPIA_CHECK(!options.out.empty(), "--out is required: the new folder for the run");
     options.config.model = architecture;
-    options.config.normalisation = models::default_spec(architecture).normalisation;  // an unknown name is said before anything else
+    const models::ModelSpec spec = models::default_spec(architecture);  // an unknown name is said before anything else happens
+    options.config.normalisation = spec.normalisation;
+    options.config.transfer.head = spec.head;
+    if (!options.config.transfer.pretrained.empty()) take_pretrained(options, spec);
     apply_words(options);
     config = options.config;
+    check_freeze(spec, config.transfer);
     config.device = device_name(use_device(options.device).device);
     config.precision = options.device.precision;
     config.threads = options.device.threads;
@@ -118,6 +149,7 @@ void add_train_command(CLI::App& app, Session& session) {
   CLI::App& command = session.add_command(app, "train", "Train a detector by the document's protocol and keep everything about it in a run folder.",
                                           "sepia train edgenet --data faces --out runs/edge --epochs 40\n"
                                           "sepia train simplenet --data faces --out runs/simple   # the document's settings\n"
+                                          "sepia train xception_based --data faces --out runs/x --pretrained xception.safetensors --freeze backbone\n"
                                           "sepia train --resume runs/edge                         # after Ctrl-C, a crash or a power cut");
   const auto architecture = std::make_shared<std::string>();
   const auto options = std::make_shared<TrainOptions>();

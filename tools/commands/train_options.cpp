@@ -19,10 +19,10 @@ std::vector<double> comma_separated(const std::string& option, const std::string
   return values;
 }
 
-// "document", or six numbers R,G,B/R,G,B: mean and standard deviation of pixels scaled to [0, 1].
-ops::Normalisation normalisation_of(const std::string& text, const std::string& model) {
+// "document", "model" (the network's own, or that of the pretrained weights), or six numbers R,G,B/R,G,B: mean and standard deviation of pixels scaled to [0, 1].
+ops::Normalisation normalisation_of(const std::string& text, const ops::Normalisation& of_model) {
   if (text == "document") return ops::Normalisation{};
-  if (text == "model") return models::default_spec(model).normalisation;
+  if (text == "model") return of_model;
   const std::size_t slash = text.find('/');
   SEPIA_CHECK(slash != std::string::npos, "--normalise must be document, model or R,G,B/R,G,B (mean/std); got '", text, "'");
   const std::vector<double> mean = comma_separated("--normalise", text.substr(0, slash), RealRange{});
@@ -62,6 +62,15 @@ void add_optimizer_options(CLI::App& command, TrainOptions& options) {
   command.add_option("--class-weights", options.class_weights, "Loss weights: REAL,FAKE or balanced");
 }
 
+void add_transfer_options(CLI::App& command, TrainOptions& options) {
+  train::TransferConfig& t = options.config.transfer;
+  command.add_option("--pretrained", t.pretrained, "Start from these weights; a head that does not fit is drawn anew")->type_name("WEIGHTS");
+  command.add_flag("--new-head", t.new_head, "Draw the whole head anew though the pretrained one might fit");
+  command.add_option("--freeze", t.freeze, "Layers that stay as they are: none, backbone or up-to:LAYER");
+  add_real(command, "--head-lr", t.head_lr, kPositive, "Learning rate of the head")->default_str("--lr");
+  add_real(command, "--backbone-lr", t.backbone_lr, kPositive, "Learning rate of all before the head")->default_str("--lr");
+}
+
 }  // namespace
 
 void add_train_options(CLI::App& command, TrainOptions& options) {
@@ -74,6 +83,7 @@ void add_train_options(CLI::App& command, TrainOptions& options) {
   add_image_size_option(command, options.image_size, 8);
   add_protocol_options(command, options);
   add_optimizer_options(command, options);
+  add_transfer_options(command, options);
   add_whole(command, "--checkpoint-every", c.checkpoint_every, 0, 1'000'000'000, "Steps between checkpoints besides the one after every epoch; 0: none");
   add_workers_option(command, c.workers);
   add_device_options(command, options.device);
@@ -86,7 +96,7 @@ void apply_words(TrainOptions& options) {
   if (!options.sched.empty()) c.schedule.kind = optim::schedule_from_name(options.sched);
   if (!options.select.empty()) c.select = train::select_from_name(options.select);
   if (!options.bad_images.empty()) c.bad_images = train::bad_images_from_name(options.bad_images);
-  if (!options.normalise.empty()) c.normalisation = normalisation_of(options.normalise, c.model);
+  if (!options.normalise.empty()) c.normalisation = normalisation_of(options.normalise, options.of_model.value_or(models::default_spec(c.model).normalisation));
   if (options.class_weights == "balanced") {
     c.balance_classes = true;
   } else if (!options.class_weights.empty()) {
@@ -94,6 +104,8 @@ void apply_words(TrainOptions& options) {
     SEPIA_CHECK(c.class_weights.size() == 2, "--class-weights must be REAL,FAKE or balanced; got '", options.class_weights, "'");
   }
   c.image_size = options.image_size;
+  SEPIA_CHECK(!c.transfer.new_head || !c.transfer.pretrained.empty(), "--new-head is for --pretrained WEIGHTS; without them every layer is drawn anew");
+  if (!c.transfer.pretrained.empty()) c.transfer.pretrained = std::filesystem::absolute(c.transfer.pretrained).lexically_normal().string();
   // Whole, so that a run can be resumed and its report made again from any folder.
   if (!c.data.empty()) c.data = std::filesystem::absolute(c.data).lexically_normal().string();
 }

@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,8 @@ struct TrainOptions {
   bool overwrite = false;
   bool json = false;
   int image_size = 256;
+
+  std::optional<ops::Normalisation> of_model{};  ///< what --normalise model means; unset: the network's own
 
   // Given as words, turned into settings by apply_words().
   std::string opt{}, sched{}, select{}, bad_images{}, class_weights{}, normalise{};

@@ -8,8 +8,11 @@
 #include "data/toy.h"
 #include "engine/base/file.h"
 #include "engine/base/parallel_for.h"
+#include "engine/base/sha256.h"
 #include "engine/base/version.h"
 #include "engine/io/model_info.h"
+#include "engine/io/safetensors.h"
+#include "engine/train/transfer.h"
 #include "models/model.h"
 #include "tools/cli/model_argument.h"
 #include "tools/cli/options.h"
@@ -90,6 +93,16 @@ train::RunPictures checked_pictures(const train::TrainConfig& config, ProgressBa
   return pictures;
 }
 
+/// Loads the weights that the run starts from; returns what to say about it.
+std::string start_from_pretrained(nn::Module& model, const train::TrainConfig& config) {
+  const train::TransferConfig& t = config.transfer;
+  const std::vector<std::byte> bytes = read_file(t.pretrained, SafetensorsFile::kMaxFileBytes);
+  SEPIA_CHECK_KIND(sha256_hex(bytes) == t.pretrained_sha256, ErrorKind::kData, t.pretrained, ": not the file that the run was started from (SHA-256 ",
+                   t.pretrained_sha256, "); put that one back, or start a new run");
+  const SafetensorsFile file = SafetensorsFile::parse(bytes, t.pretrained);
+  return fmt::format("pretrained {}: {}", t.pretrained, train::load_pretrained(file, model, {.head = t.head, .new_head = t.new_head}).summary());
+}
+
 }  // namespace
 
 std::initializer_list<std::string_view> run_files() {
@@ -113,12 +126,20 @@ TrainResult run_training(const train::TrainConfig& config, const fs::path& out, 
   spec.image_size = config.image_size;
   spec.classes = 2;  // a detector of fakes, whatever the network's published weights are for
   spec.normalisation = config.normalisation;
+  spec.numerics = config.numerics;
   const std::unique_ptr<nn::Module> model = models::make_model(spec);
   const Compute compute = use_device({.device = config.device, .precision = config.precision, .threads = config.threads});
   model->place(compute.device, compute.dtype, config.seed);
+  const bool from_checkpoint = options.resume && fs::exists(folder.last());
+  if (!config.transfer.pretrained.empty() && !from_checkpoint) bar.line(start_from_pretrained(*model, config));
+  train::freeze_layers(*model, config.transfer.freeze, config.transfer.head);
+  if (config.transfer.freeze != "none") {
+    const train::ParameterCounts counts = train::count_parameters(*model);
+    bar.line(fmt::format("--freeze {}: {} parameters are trained, {} stay as they are", config.transfer.freeze, counts.trainable, counts.frozen));
+  }
 
-  TensorFileMetadata metadata = to_metadata(
-      {.model = spec.name, .mean = spec.normalisation.mean, .std = spec.normalisation.std, .image_size = spec.image_size, .classes = spec.classes});
+  TensorFileMetadata metadata = to_metadata({.model = spec.name, .mean = spec.normalisation.mean, .std = spec.normalisation.std,
+                                             .image_size = spec.image_size, .classes = spec.classes, .numerics = spec.numerics});
   metadata[kTrainedOnKey] = is_toy_dataset(config.data) ? "toy" : "pictures";
   metadata[kFingerprintKey] = pictures.train().fingerprint;
 

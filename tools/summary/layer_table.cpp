@@ -42,11 +42,13 @@ LayerTable layer_table(const std::string& name, nn::Module& model, std::int64_t 
   LayerTable table{.model = name, .input_shape = Shape({1, image_size, image_size, 3})};
   std::map<const nn::Module*, std::string> paths;
   for (const auto& [path, module] : model.named_modules()) paths[module] = path;
-  std::map<std::string, std::int64_t> params;
+  std::map<std::string, std::int64_t> params, trainable;
   for (const auto& [path, parameter] : model.named_parameters()) {
     params[path.substr(0, path.rfind('.'))] += parameter->shape.numel();
     table.total_params += parameter->shape.numel();
-    if (parameter->trainable) table.trainable_params += parameter->shape.numel();
+    if (!parameter->trainable) continue;
+    trainable[path.substr(0, path.rfind('.'))] += parameter->shape.numel();
+    table.trainable_params += parameter->shape.numel();
   }
 
   const bool was_training = model.training();
@@ -62,6 +64,7 @@ LayerTable layer_table(const std::string& name, nn::Module& model, std::int64_t 
                               .input_shape = input,
                               .output_shape = output,
                               .params = params.contains(path) ? params.at(path) : 0,
+                              .trainable_params = trainable.contains(path) ? trainable.at(path) : 0,
                               .flops = module.flops(input, output),
                               .activation_bytes = output.numel() * static_cast<std::int64_t>(dtype_size(DType::kF32))});
     });

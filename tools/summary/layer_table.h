@@ -16,6 +16,7 @@ struct LayerRow {
   std::string stage;  ///< the block it stands in ("blocks.0"), or stem, features, tail or head outside of blocks
   Shape input_shape, output_shape;
   std::int64_t params = 0;
+  std::int64_t trainable_params = 0;  ///< of these; none in a frozen layer
   std::int64_t flops = 0;             ///< 2 per multiply-add
   std::int64_t activation_bytes = 0;  ///< of its output, fp32
 };
