@@ -48,12 +48,28 @@ std::vector<std::int64_t> without_ones(std::vector<std::int64_t> shape) {
   return shape;
 }
 
+/// The outermost layers of the head: the one named and all that come after it.
+std::vector<std::string> head_roots(nn::Module& model, const std::string& head) {
+  std::vector<std::string> roots;
+  for (const auto& [name, parameter] : model.named_parameters()) {
+    const std::string root = name.substr(0, name.find('.'));
+    const bool begun = !roots.empty() || root == head;
+    if (begun && (roots.empty() || roots.back() != root)) roots.push_back(root);
+  }
+  return roots;
+}
+
+bool is_in_any(const std::string& name, const std::vector<std::string>& layers) {
+  return std::ranges::any_of(layers, [&](const std::string& layer) { return is_in(name, layer); });
+}
+
 /// Of every layer of the head, the layer of the file that it takes; none where the file has nothing that fits.
-std::map<std::string, std::optional<std::string>> head_sources(const SafetensorsFile& file, nn::Module& model, const PretrainedParams& params) {
+std::map<std::string, std::optional<std::string>> head_sources(const SafetensorsFile& file, nn::Module& model, const PretrainedParams& params,
+                                                                         const std::vector<std::string>& roots) {
   std::map<std::string, std::optional<std::string>> sources;
   std::map<std::string, std::vector<std::pair<std::string, nn::Parameter*>>> layers;
   for (const auto& [name, parameter] : model.named_parameters()) {
-    if (is_in(name, params.head)) layers[layer_of(name)].emplace_back(name.substr(layer_of(name).size()), parameter);
+    if (is_in_any(name, roots)) layers[layer_of(name)].emplace_back(name.substr(layer_of(name).size()), parameter);
   }
   for (const auto& [layer, parts] : layers) {
     sources[layer] = std::nullopt;
@@ -99,7 +115,8 @@ std::string PretrainedReport::summary() const {
 }
 
 PretrainedReport load_pretrained(const SafetensorsFile& file, nn::Module& model, const PretrainedParams& params) {
-  const auto sources = head_sources(file, model, params);
+  const std::vector<std::string> roots = head_roots(model, params.head);
+  const auto sources = head_sources(file, model, params, roots);
   PretrainedReport report;
   std::vector<std::string> used;
   for (const auto& [layer, source] : sources) source ? used.push_back(*source) : report.drawn_anew.push_back(layer);
@@ -111,9 +128,9 @@ PretrainedReport load_pretrained(const SafetensorsFile& file, nn::Module& model,
   };
   for (const TensorEntry& entry : file.entries()) {
     const bool is_used = std::ranges::count(used, layer_of(entry.name)) > 0;
-    if (is_in(entry.name, params.head) && !is_used) report.left_out.push_back(entry.name);
+    if (is_in_any(entry.name, roots) && !is_used) report.left_out.push_back(entry.name);
   }
-  load.ignored_prefixes.push_back(params.head + ".");
+  for (const std::string& root : roots) load.ignored_prefixes.push_back(root + ".");
   load.allow_unexpected = false;
   report.loaded = load_weights(file, model, load);
   return report;

@@ -75,7 +75,7 @@ TEST_F(ModelArgumentTest, WeightsOfOthersNeedTheNetworksName) {
   const std::string file = write("theirs.safetensors", false).string();
   const Error error = error_of([&] { load_model(file, {}); });
   EXPECT_EQ(error.kind(), ErrorKind::kData);
-  EXPECT_THAT(error.what(), HasSubstr("add --arch NAME (simplenet, edgenet"));
+  EXPECT_THAT(error.what(), HasSubstr("add --arch NAME (simplenet, edgenet, xception, xception_based)"));
   EXPECT_EQ(load_model(file, {.architecture = "edgenet"}).spec.name, "edgenet");
   EXPECT_EQ(error_of([&] { load_model(file, {.architecture = "simplenet"}); }).kind(), ErrorKind::kData);
   const std::string ours = write("ours.safetensors", true).string();
