@@ -1,5 +1,6 @@
 // Files written by PyTorch and Keras give the tensors that went into them (tests/golden/make_weight_files.py).
 #include <gmock/gmock.h>
+#include <unistd.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -111,6 +112,13 @@ TEST(WeightFile, BothSchemesOfKeras) {
     const std::string layer = tensor.name.substr(0, tensor.name.rfind('/'));
     expect_same(tensor, "keras." + layer.substr(layer.rfind('/') + 1) + "." + kind);
   }
+}
+
+TEST(WeightFile, FilesThatTheCallerHasOpenDoNotMatterToHdf5) {
+  int open[3];  // handed down to every program that is started
+  for (int& descriptor : open) descriptor = ::dup(STDIN_FILENO);
+  EXPECT_NO_THROW(read_weight_file(golden("keras3.weights.h5")));
+  for (const int descriptor : open) ::close(descriptor);
 }
 
 TEST(WeightFile, SafetensorsWithItsMetadata) {

@@ -39,6 +39,7 @@ void limit_resources(rlim_t file_bytes) {
 
 int main() {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  ::close_range(STDERR_FILENO + 1, ~0U, 0);  // files that the caller left open would use up the one that the limit below grants
   struct stat status {};
   if (::fstat(STDIN_FILENO, &status) != 0 || !S_ISREG(status.st_mode)) return 2;
   limit_resources(static_cast<rlim_t>(status.st_size));
