@@ -35,13 +35,17 @@ class FlatParameters {
   const Tensor& gradients() const { return gradients_; }
   /// The element of weights() whose gradient is the first of gradients(); 0 unless the first layers are frozen.
   std::int64_t gradient_begin() const { return size() - gradients_.numel(); }
+  /// The part of weights(), and of rounded_weights(), that gradients() belong to, element by element: what an optimiser takes.
+  Tensor trained_weights() const { return weights_.slice(gradient_begin(), {gradients_.numel()}); }
+  Tensor trained_rounded_weights() const { return rounded_.defined() ? rounded_.slice(gradient_begin(), {gradients_.numel()}) : Tensor(); }
   const Tensor& running_statistics() const { return running_; }
   /// The weights rounded to bf16; undefined when activations have the type of the master weights.
   const Tensor& rounded_weights() const { return rounded_; }
   /// After the master weights were written by anything but an optimiser (loaded, exchanged with an average): rounds them anew.
   void round_weights();
 
-  /// Elements [offset, offset + count) whose parameters are trainable, neighbours joined: what an optimiser walks over.
+  /// Elements [offset, offset + count) of weights() whose parameters are trainable, neighbours joined: what an optimiser walks over,
+  /// once gradient_begin() is taken from the offsets.
   struct Range {
     std::int64_t offset, count;
   };

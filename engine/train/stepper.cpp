@@ -46,10 +46,8 @@ std::vector<optim::ParameterGroup> groups_of(nn::Module& model, const StepOption
 optim::Optimizer make_optimizer(nn::Module& model, const StepOptions& options) {
   nn::FlatParameters& flat = model.flat();
   flat.require_gradients();
-  const std::int64_t begin = flat.gradient_begin(), count = flat.size() - begin;
-  SEPIA_CHECK(count > 0, "nothing to train: every layer is frozen");
-  const Tensor rounded = flat.rounded_weights().defined() ? flat.rounded_weights().slice(begin, {count}) : Tensor();
-  return {options.optimizer, flat.weights().slice(begin, {count}), flat.gradients(), groups_of(model, options), rounded};
+  SEPIA_CHECK(flat.gradients().numel() > 0, "nothing to train: every layer is frozen");
+  return {options.optimizer, flat.trained_weights(), flat.gradients(), groups_of(model, options), flat.trained_rounded_weights()};
 }
 
 std::string step_kind(const char* mode, const Batch& batch) { return str(mode, " ", batch.n, "x", batch.height, "x", batch.width); }
