@@ -181,7 +181,12 @@ struct RowMover {
 #pragma unroll 1
     for (int pixel = first; pixel < end; pixel += step, source += shared_step, destination += global_step) {
       if (accumulate == Accumulate::kAdd) {
-        put_vector<kPerLoad<T>>(destination, load_vector<kPerLoad<T>>(source), accumulate);
+        // Not put_vector: its PTX store costs registers that the backward kernel does not have.
+        Floats<kPerLoad<T>> sum = load_vector<kPerLoad<T>>(destination);
+        const Floats<kPerLoad<T>> added = load_vector<kPerLoad<T>>(source);
+#pragma unroll
+        for (int k = 0; k < kPerLoad<T>; ++k) sum[k] += added[k];
+        store_vector<kPerLoad<T>>(destination, sum);
       } else {
         *reinterpret_cast<uint4*>(destination) = *reinterpret_cast<const uint4*>(source);
       }
