@@ -92,7 +92,7 @@ WeightFile read_weight_file(const std::filesystem::path& path, const WeightFileO
       file.notes = std::move(contents.notes);
       file.skipped = std::move(contents.skipped);
     } else {
-      SEPIA_CHECK_KIND(!begins_with(bytes, "\x80"sv) && !begins_with(bytes, "ustar"sv), ErrorKind::kData, file.source,
+      SEPIA_CHECK_KIND(!begins_with(bytes, "\x80"sv), ErrorKind::kData, file.source,
                        ": is a Python pickle that torch.save did not write as a checkpoint; in Python, torch.save(model.state_dict(), NEW)");
       read_safetensors(std::move(bytes), file);
     }

@@ -42,7 +42,7 @@ std::string list(const std::vector<std::string>& names) {
 std::string notes_line(const std::vector<FileNote>& notes) {
   std::vector<std::string> parts;
   for (const auto& [name, value] : notes) {
-    if (!name.ends_with("/vars@name")) parts.push_back(name + " = " + value);  // layers' names, of no use to people
+    if (!name.ends_with("vars@name")) parts.push_back(name + " = " + value);  // layers' names, of no use to people
   }
   return list(parts);
 }
