@@ -47,7 +47,7 @@ struct ForwardShared {
 
 /// kSlots: channels per pixel, 4 or 8. kOutputs: output channels, in eights.
 template <int kSlots, int kOutputs>
-__global__ void __launch_bounds__(kForwardThreads)
+__global__ void __launch_bounds__(kForwardThreads, 3)
     conv2d_narrow_forward_kernel(const Conv2dForward<bf16> a, const NarrowShape s, const ForwardShared places, unsigned words_reciprocal) {
   constexpr int kPixels = 16 / kSlots;  // per step of 16 products
   constexpr int kFragments = 4;         // of 16 positions per warp: two rows of 32

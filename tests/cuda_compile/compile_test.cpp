@@ -52,8 +52,8 @@ class CudaCompile : public ::testing::Test {
 
 TEST_F(CudaCompile, NothingSpillsAndNothingLivesOnTheStack) {
   for (const KernelFacts& k : kernels()) {
-    EXPECT_LE(k.stack_bytes, 16) << describe(k);
-    EXPECT_LE(k.local, 10) << describe(k) << ": loads or stores of local memory";
+    EXPECT_EQ(k.stack_bytes, 0) << describe(k);
+    EXPECT_EQ(k.local, 0) << describe(k) << ": loads or stores of local memory";
   }
 }
 
