@@ -25,8 +25,9 @@ void limit(int resource, rlim_t value) {
 
 /// Memory for the library and the largest tensor that the file could hold; a processor time that grows with its size.
 void limit_resources(rlim_t file_bytes) {
-  constexpr rlim_t kBaseMemory = rlim_t{160} << 20, kBytesPerSecond = rlim_t{10} << 20;
+  constexpr rlim_t kBytesPerSecond = rlim_t{10} << 20;
 #ifndef __SANITIZE_ADDRESS__  // whose shadow memory is terabytes of addresses
+  constexpr rlim_t kBaseMemory = rlim_t{160} << 20;
   limit(RLIMIT_AS, kBaseMemory + 2 * file_bytes);
 #endif
   limit(RLIMIT_CPU, 20 + file_bytes / kBytesPerSecond);
