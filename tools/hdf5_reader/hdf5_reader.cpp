@@ -26,14 +26,18 @@ void limit(int resource, rlim_t value) {
 /// Memory for the library and the largest tensor that the file could hold; a processor time that grows with its size.
 void limit_resources(rlim_t file_bytes) {
   constexpr rlim_t kBytesPerSecond = rlim_t{10} << 20;
-#ifndef __SANITIZE_ADDRESS__  // whose shadow memory is terabytes of addresses
+  rlim_t files = 4;  // 0, 1, 2 and the one file that HDF5 opens: external links and plug-ins lead nowhere
+#ifdef __SANITIZE_ADDRESS__
+  // No limit on memory: the shadow memory of AddressSanitizer is terabytes of addresses.
+  files += 2;  // UBSan asks through a pipe whether an object may be looked at, and takes a refusal for a wrong type
+#else
   constexpr rlim_t kBaseMemory = rlim_t{160} << 20;
   limit(RLIMIT_AS, kBaseMemory + 2 * file_bytes);
 #endif
   limit(RLIMIT_CPU, 20 + file_bytes / kBytesPerSecond);
   limit(RLIMIT_FSIZE, 0);  // pipes are not files
   limit(RLIMIT_CORE, 0);
-  limit(RLIMIT_NOFILE, 4);  // 0, 1, 2 and the one file that HDF5 opens: external links and plug-ins lead nowhere
+  limit(RLIMIT_NOFILE, files);
 }
 
 }  // namespace
