@@ -22,19 +22,6 @@ double seconds_since(Clock::time_point start) { return std::chrono::duration<dou
 
 double now() { return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count(); }
 
-StepOptions step_options(const TrainConfig& config, const SplitPictures& train) {
-  const auto scale = [&](double lr) { return lr > 0 ? lr / config.optimizer.lr : 1; };
-  return {.normalisation = config.normalisation, .optimizer = config.optimizer, .class_weights = class_weights_of(config, train),
-          .smoothing = config.smoothing, .clip_grad = config.clip_grad, .ema_decay = config.ema_decay, .head = config.transfer.head,
-          .head_lr_scale = scale(config.transfer.head_lr), .backbone_lr_scale = scale(config.transfer.backbone_lr)};
-}
-
-Augment augment_of(const TrainConfig& config) {
-  if (config.augment == "none") return Augment::kNone;
-  SEPIA_CHECK(config.augment == "document", "--augment must be document or none; got '", config.augment, "'");
-  return Augment::kDocument;
-}
-
 std::vector<std::uint8_t> labels_of(const SplitPictures& split) {
   std::vector<std::uint8_t> labels;
   for (const std::size_t i : split.usable) labels.push_back(static_cast<std::uint8_t>(split.dataset->label(i)));
@@ -66,13 +53,26 @@ std::vector<double> class_weights_of(const TrainConfig& config, const SplitPictu
   return {weight(kReal), weight(kFake)};
 }
 
+StepOptions step_options_of(const TrainConfig& config, const SplitPictures& train) {
+  const auto scale = [&](double lr) { return lr > 0 ? lr / config.optimizer.lr : 1; };
+  return {.normalisation = config.normalisation, .optimizer = config.optimizer, .class_weights = class_weights_of(config, train),
+          .smoothing = config.smoothing, .clip_grad = config.clip_grad, .ema_decay = config.ema_decay, .head = config.transfer.head,
+          .head_lr_scale = scale(config.transfer.head_lr), .backbone_lr_scale = scale(config.transfer.backbone_lr)};
+}
+
+Augment augment_of(const TrainConfig& config) {
+  if (config.augment == "none") return Augment::kNone;
+  SEPIA_CHECK(config.augment == "document", "--augment must be document or none; got '", config.augment, "'");
+  return Augment::kDocument;
+}
+
 /// One run of the loop: the state that lives as long as it does.
 class Trainer::Run {
  public:
   Run(const Trainer& trainer, bool resume)
       : t_(trainer),
         train_(trainer.pictures_.train()),
-        stepper_(trainer.model_, step_options(trainer.config_, train_)),
+        stepper_(trainer.model_, step_options_of(trainer.config_, train_)),
         total_batches_((train_.usable.size() + static_cast<std::size_t>(trainer.config_.batch_size) - 1) / static_cast<std::size_t>(trainer.config_.batch_size)) {
     const RunFolder& folder = t_.folder_;
     for (const auto& path : {folder.config(), folder.log(), folder.best(), folder.last(), folder.predictions("test"), folder.predictions("val"),

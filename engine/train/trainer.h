@@ -66,4 +66,9 @@ class Trainer {
 /// Class weights {real, fake} that a configuration asks for: none, given, or balanced over the training pictures.
 std::vector<double> class_weights_of(const TrainConfig& config, const SplitPictures& train);
 
+/// How a configuration asks its steps to be made.
+StepOptions step_options_of(const TrainConfig& config, const SplitPictures& train);
+/// kUsage for a name that is none.
+Augment augment_of(const TrainConfig& config);
+
 }  // namespace sepia::train

@@ -108,6 +108,7 @@ int run_train(const std::string& architecture, TrainOptions& options, const Sess
   fs::path out = options.out;
   train::TrainConfig config;
   if (resume) {
+    SEPIA_CHECK(!options.self_test, "--self-test makes no run and resumes none; give it ARCH and --data");
     SEPIA_CHECK(options.out.empty() || fs::weakly_canonical(options.out) == fs::weakly_canonical(options.resume),
                 "--resume goes on in the run's own folder; leave --out away");
     out = options.resume;
@@ -115,7 +116,7 @@ int run_train(const std::string& architecture, TrainOptions& options, const Sess
   } else {
     SEPIA_CHECK(!architecture.empty(), "which network? give its name: sepia train edgenet --data FOLDER --out RUN");
     SEPIA_CHECK(!options.config.data.empty(), "--data is required: the folder that holds train/real and train/fake");
-    SEPIA_CHECK(!options.out.empty(), "--out is required: the new folder for the run");
+    SEPIA_CHECK(!options.out.empty() || options.self_test, "--out is required: the new folder for the run");
     options.config.model = architecture;
     const models::ModelSpec spec = models::default_spec(architecture);  // an unknown name is said before anything else happens
     options.config.normalisation = spec.normalisation;
@@ -127,6 +128,10 @@ int run_train(const std::string& architecture, TrainOptions& options, const Sess
     config.device = device_name(use_device(options.device).device);
     config.precision = options.device.precision;
     config.threads = options.device.threads;
+    if (options.self_test) {
+      set_num_threads(config.threads);
+      return run_self_test(config, options.json) ? 0 : 1;
+    }
     claim_output_folder(out, options.overwrite, run_files());
   }
   set_num_threads(config.threads);
@@ -150,6 +155,7 @@ void add_train_command(CLI::App& app, Session& session) {
                                           "sepia train edgenet --data faces --out runs/edge --epochs 40\n"
                                           "sepia train simplenet --data faces --out runs/simple   # the document's settings\n"
                                           "sepia train xception_based --data faces --out runs/x --pretrained xception.safetensors --freeze backbone\n"
+                                          "sepia train edgenet --data faces --self-test            # is the fault mine or the data's?\n"
                                           "sepia train --resume runs/edge                         # after Ctrl-C, a crash or a power cut");
   const auto architecture = std::make_shared<std::string>();
   const auto options = std::make_shared<TrainOptions>();

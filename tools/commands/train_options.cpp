@@ -80,6 +80,7 @@ void add_train_options(CLI::App& command, TrainOptions& options) {
   command.add_option("--out", options.out, "New folder for the run")->type_name("FOLDER");
   command.add_flag("--overwrite", options.overwrite, "Write into --out although it holds files");
   command.add_option("--resume", options.resume, "Go on with the run in this folder; needs nothing else")->type_name("RUN");
+  command.add_flag("--self-test", options.self_test, "Instead of a run: three controls with these settings that find a faulty part; exit 1 if one fails");
   add_image_size_option(command, options.image_size, 8);
   add_protocol_options(command, options);
   add_optimizer_options(command, options);

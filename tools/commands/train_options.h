@@ -21,6 +21,7 @@ struct TrainOptions {
   std::filesystem::path resume{};
   bool overwrite = false;
   bool json = false;
+  bool self_test = false;
   int image_size = 256;
 
   std::optional<ops::Normalisation> of_model{};  ///< what --normalise model means; unset: the network's own

@@ -12,8 +12,10 @@
 #include "engine/base/version.h"
 #include "engine/io/model_info.h"
 #include "engine/io/safetensors.h"
+#include "engine/train/self_test.h"
 #include "engine/train/transfer.h"
 #include "models/model.h"
+#include "tools/cli/json.h"
 #include "tools/cli/model_argument.h"
 #include "tools/cli/options.h"
 #include "tools/cli/progress.h"
@@ -103,6 +105,29 @@ std::string start_from_pretrained(nn::Module& model, const train::TrainConfig& c
   return fmt::format("pretrained {}: {}", t.pretrained, train::load_pretrained(file, model, {.head = t.head, .new_head = t.new_head}).summary());
 }
 
+models::ModelSpec spec_of(const train::TrainConfig& config) {
+  models::ModelSpec spec = models::default_spec(config.model);
+  spec.image_size = config.image_size;
+  spec.classes = 2;  // a detector of fakes, whatever the network's published weights are for
+  spec.normalisation = config.normalisation;
+  spec.numerics = config.numerics;
+  return spec;
+}
+
+/// The placed network that a run starts with. `with_pretrained`: not where a checkpoint will be loaded over them.
+std::unique_ptr<nn::Module> first_model(const models::ModelSpec& spec, const train::TrainConfig& config, bool with_pretrained, ProgressBar& bar) {
+  std::unique_ptr<nn::Module> model = models::make_model(spec);
+  const Compute compute = use_device({.device = config.device, .precision = config.precision, .threads = config.threads});
+  model->place(compute.device, compute.dtype, config.seed);
+  if (!config.transfer.pretrained.empty() && with_pretrained) bar.line(start_from_pretrained(*model, config));
+  train::freeze_layers(*model, config.transfer.freeze, config.transfer.head);
+  if (config.transfer.freeze != "none") {
+    const train::ParameterCounts counts = train::count_parameters(*model);
+    bar.line(fmt::format("--freeze {}: {} parameters are trained, {} stay as they are", config.transfer.freeze, counts.trainable, counts.frozen));
+  }
+  return model;
+}
+
 }  // namespace
 
 std::initializer_list<std::string_view> run_files() {
@@ -122,21 +147,9 @@ TrainResult run_training(const train::TrainConfig& config, const fs::path& out, 
   // A resumed run keeps its config.json as it was: the first command is what reproduces it.
   if (!options.resume) write_config(folder.config(), config, options.command, &pictures);
 
-  models::ModelSpec spec = models::default_spec(config.model);
-  spec.image_size = config.image_size;
-  spec.classes = 2;  // a detector of fakes, whatever the network's published weights are for
-  spec.normalisation = config.normalisation;
-  spec.numerics = config.numerics;
-  const std::unique_ptr<nn::Module> model = models::make_model(spec);
-  const Compute compute = use_device({.device = config.device, .precision = config.precision, .threads = config.threads});
-  model->place(compute.device, compute.dtype, config.seed);
+  const models::ModelSpec spec = spec_of(config);
   const bool from_checkpoint = options.resume && fs::exists(folder.last());
-  if (!config.transfer.pretrained.empty() && !from_checkpoint) bar.line(start_from_pretrained(*model, config));
-  train::freeze_layers(*model, config.transfer.freeze, config.transfer.head);
-  if (config.transfer.freeze != "none") {
-    const train::ParameterCounts counts = train::count_parameters(*model);
-    bar.line(fmt::format("--freeze {}: {} parameters are trained, {} stay as they are", config.transfer.freeze, counts.trainable, counts.frozen));
-  }
+  const std::unique_ptr<nn::Module> model = first_model(spec, config, !from_checkpoint, bar);
 
   TensorFileMetadata metadata = to_metadata({.model = spec.name, .mean = spec.normalisation.mean, .std = spec.normalisation.std,
                                              .image_size = spec.image_size, .classes = spec.classes, .numerics = spec.numerics});
@@ -154,6 +167,31 @@ TrainResult run_training(const train::TrainConfig& config, const fs::path& out, 
   bar.line(result.outcome.verdict);
   bar.line(fmt::format("{} in {}; open {}", out.string(), duration_text(result.seconds), (out / "report.html").string()));
   return result;
+}
+
+bool run_self_test(const train::TrainConfig& config, bool json) {
+  ProgressBar bar;
+  const train::RunPictures pictures = checked_pictures(config, bar);
+  const models::ModelSpec spec = spec_of(config);
+  int number = 0;
+  const std::vector<train::SelfTestControl> controls =
+      train::self_test(config, pictures.train(), [&] { return first_model(spec, config, true, bar); }, [&](const train::SelfTestControl& control) {
+        bar.line(fmt::format("control {} of 3: {}: {}", ++number, control.passed ? "pass" : "FAIL", control.finding));
+      });
+  const std::string faulty = train::faulty_part(controls, config);
+  bar.line(faulty.empty() ? "self-test passed: what is left is how hard the problem is" : "self-test failed: look for the fault in " + faulty);
+  if (json) {
+    Json list = Json::array();
+    for (const train::SelfTestControl& c : controls) {
+      list.push_back({{"name", c.name}, {"passed", c.passed}, {"figure", c.figure}, {"lowest", c.lowest}, {"highest", c.highest}, {"steps", c.steps},
+                      {"finding", c.finding}});
+    }
+    Json result = {{"model", config.model}, {"passed", faulty.empty()}, {"controls", list}};
+    result["faulty_part"] = faulty.empty() ? Json(nullptr) : Json(faulty);
+    if (faulty.empty()) result["faulty_part_reason"] = "all controls passed";
+    print_json(result);
+  }
+  return faulty.empty();
 }
 
 Json result_json(const TrainResult& result, const fs::path& out) {

@@ -29,6 +29,11 @@ std::initializer_list<std::string_view> run_files();
 /// Trains and fills `out` (which exists): config.json first, then what the trainer writes, at the end plots and report.html.
 TrainResult run_training(const train::TrainConfig& config, const std::filesystem::path& out, const TrainRunOptions& options);
 
+/// The three controls of engine/train/self_test.h with these settings, told on stderr as they end and, with `json`, on stdout:
+/// {"model","passed","controls":[{"name","passed","figure","lowest","highest","steps","finding"}],"faulty_part"}. Writes no file.
+/// True when all passed.
+bool run_self_test(const train::TrainConfig& config, bool json);
+
 /// What --json prints: {"run","model","epochs","best_epoch","verdict","interrupted","seconds","evaluated_split","auc","accuracy"}.
 nlohmann::ordered_json result_json(const TrainResult& result, const std::filesystem::path& out);
 
