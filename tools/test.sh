@@ -27,6 +27,7 @@ stage "configure" cmake --preset release -B build-test -DSEPIA_WERROR=ON
 stage "build" cmake --build build-test --parallel "$jobs"
 stage "tests" run_tests build-test
 stage "configure with sanitizers" cmake --preset asan -B build-asan -DSEPIA_WERROR=ON
-stage "build with sanitizers" cmake --build build-asan --parallel "$jobs" --target test_base test_io test_fuzz test_data
+stage "build with sanitizers" cmake --build build-asan --parallel "$jobs" --target test_base test_io test_fuzz test_data test_cli
 stage "tests with sanitizers" run_tests build-asan --label-regex "$sanitized"
+stage "hostile files through the command, with sanitizers" run_tests build-asan --tests-regex '^ConvertHostile'
 echo "=== all passed in $((SECONDS - begin)) s"

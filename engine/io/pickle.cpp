@@ -222,10 +222,9 @@ class Machine {
         break;
       }
       case kBinPersId: push(objects_.storage(pop())); break;
-      case kBuild: {  // the attributes of a dict (a state dict's _metadata): not wanted
-        pop();
-        const PickleKind kind = out_.at(peek()).kind;
-        if (kind != PickleKind::kDict) refuse("refuses to set the attributes of an object at byte ", place, " of the pickle (a checkpoint holds only tensors)");
+      case kBuild: {
+        const std::uint32_t state = pop();
+        objects_.set_state(peek(), state, place);
         break;
       }
       default:

@@ -20,7 +20,7 @@
 
 namespace sepia::detail {
 
-enum class PickleKind : std::uint8_t { kNone, kBool, kInt, kFloat, kText, kTuple, kList, kDict, kGlobal, kStorage, kTensor };
+enum class PickleKind : std::uint8_t { kNone, kBool, kInt, kFloat, kText, kTuple, kList, kDict, kGlobal, kStorage, kTensor, kEncoded, kNumpyType };
 
 /// A storage that tensors lie in: found under `key` beside the pickle.
 struct PickleStorage {
@@ -45,7 +45,8 @@ struct PickleValue {
   PickleKind kind = PickleKind::kNone;
   std::int64_t integer = 0;
   double real = 0;
-  std::string_view text{};           ///< text, bytes, or a global as "module.name"; into the pickle's bytes or static
+  std::string_view text{};           ///< text, bytes, a global as "module.name", a NumPy type ("f8") or, of kEncoded, the UTF-8 text that stands
+                                     ///< for bytes; into the pickle's bytes or static
   std::vector<std::uint32_t> items{};  ///< members; of a dict key, value, key, value, ...
 };
 

@@ -36,6 +36,10 @@ constexpr std::array kGlobals = std::to_array<KnownGlobal>({
     {"torch.int32", kDtype, DType::kI32, 4},
     {"torch.uint8", kDtype, DType::kU8, 1},
     {"torch.bool", kDtype, DType::kU8, 1},
+    {"numpy.core.multiarray.scalar", kNumpyScalar},
+    {"numpy._core.multiarray.scalar", kNumpyScalar},
+    {"numpy.dtype", kNumpyType},
+    {"_codecs.encode", kEncode},
 });
 
 }  // namespace

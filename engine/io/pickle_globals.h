@@ -18,6 +18,9 @@ enum class GlobalRole {
   kDevice,             ///< torch.device(...) -> a word; where a tensor was means nothing here
   kStorageType,        ///< torch.FloatStorage, ...
   kDtype,              ///< torch.float32, ...
+  kNumpyScalar,        ///< (type, bytes) -> a number
+  kNumpyType,          ///< numpy.dtype("f8", ...)
+  kEncode,             ///< _codecs.encode(text, "latin1") -> bytes
 };
 
 struct KnownGlobal {

@@ -4,6 +4,7 @@
 
 #include "engine/base/error.h"
 #include "engine/io/pickle_globals.h"
+#include "engine/io/pickle_numpy.h"
 #include "engine/io/safetensors_header.h"
 
 namespace sepia::detail {
@@ -96,6 +97,38 @@ std::uint32_t PickleObjects::ordered_dict(const PickleValue& arguments) {
   return make({.kind = PickleKind::kDict, .items = std::move(items)});
 }
 
+std::uint32_t PickleObjects::numpy_type(const PickleValue& arguments) {
+  const std::string_view type = item(arguments, 0, PickleKind::kText, "a NumPy type").text;
+  if (!is_numpy_number_type(type)) refuse("holds a NumPy value of type ", printable(type), "; beside the tensors only numbers and texts are read");
+  return make({.kind = PickleKind::kNumpyType, .text = type});
+}
+
+std::uint32_t PickleObjects::numpy_scalar(const PickleValue& arguments) {
+  constexpr const char* kWhat = "a NumPy number";
+  const std::string_view type = item(arguments, 0, PickleKind::kNumpyType, kWhat).text;
+  const bool written_as_text = arguments.items.size() > 1 && pickle_.at(arguments.items[1]).kind == PickleKind::kEncoded;
+  const std::string_view given = item(arguments, 1, written_as_text ? PickleKind::kEncoded : PickleKind::kText, kWhat).text;
+  const auto bytes = written_as_text ? latin1_bytes(given, sizeof(std::uint64_t)) : std::string(given.substr(0, sizeof(std::uint64_t) + 1));
+  const auto number = bytes ? read_numpy_number(type, *bytes) : std::nullopt;
+  if (!number) refuse("the pickle describes ", kWhat, " of type ", printable(type), " wrongly");
+  return make(*number);
+}
+
+std::uint32_t PickleObjects::encoded(const PickleValue& arguments) {
+  constexpr const char* kWhat = "bytes";
+  if (item(arguments, 1, PickleKind::kText, kWhat).text != "latin1") refuse("the pickle describes ", kWhat, " wrongly: only latin1 is used for them");
+  return make({.kind = PickleKind::kEncoded, .text = item(arguments, 0, PickleKind::kText, kWhat).text});
+}
+
+void PickleObjects::set_state(std::uint32_t object, std::uint32_t state, std::size_t place) const {
+  const PickleKind kind = pickle_.at(object).kind;
+  if (kind == PickleKind::kDict) return;
+  if (kind != PickleKind::kNumpyType) refuse("refuses to set the attributes of an object at byte ", place, " of the pickle (a checkpoint holds only tensors)");
+  const PickleValue& parts = pickle_.at(state);
+  const std::string_view order = item(parts, 1, PickleKind::kText, "a NumPy type").text;
+  if (order != "<" && order != "|") refuse("holds NumPy numbers of byte order ", printable(order), "; only little-endian files are read");
+}
+
 std::uint32_t PickleObjects::reduce(std::uint32_t function, std::uint32_t arguments) {
   const PickleValue& callee = pickle_.at(function);
   // Whatever is not a global of the list was never put on the stack as one.
@@ -112,6 +145,9 @@ std::uint32_t PickleObjects::reduce(std::uint32_t function, std::uint32_t argume
     case GlobalRole::kSize:
       item(given, 0, PickleKind::kTuple, "a size");
       return given.items[0];
+    case GlobalRole::kNumpyScalar: return numpy_scalar(given);
+    case GlobalRole::kNumpyType: return numpy_type(given);
+    case GlobalRole::kEncode: return encoded(given);
     case GlobalRole::kDevice: return make({.kind = PickleKind::kText, .text = "device"});
     case GlobalRole::kStorageType:
     case GlobalRole::kDtype: break;

@@ -1,6 +1,7 @@
 // What a pickle's values become: containers that grow, and the few globals, storages and tensors (private to engine/io).
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string_view>
@@ -26,6 +27,9 @@ class PickleObjects {
   std::uint32_t global(std::string_view module, std::string_view name);
   /// What "calling" a global with a tuple of arguments describes.
   std::uint32_t reduce(std::uint32_t function, std::uint32_t arguments);
+  /// Sets an object's attributes. Those of a dict (a state dict's _metadata) are not wanted; of a NumPy type only the byte order is looked
+  /// at. No other object may have any. `place` is for the message.
+  void set_state(std::uint32_t object, std::uint32_t state, std::size_t place) const;
   /// ('storage', type, key, location, elements [, view]), the only persistent id that there is.
   std::uint32_t storage(std::uint32_t id);
 
@@ -36,6 +40,9 @@ class PickleObjects {
   std::vector<std::int64_t> extents(const PickleValue& container, std::size_t index, const char* what) const;
   std::uint32_t tensor(const PickleValue& arguments, bool typed);
   std::uint32_t ordered_dict(const PickleValue& arguments);
+  std::uint32_t numpy_type(const PickleValue& arguments);
+  std::uint32_t numpy_scalar(const PickleValue& arguments);
+  std::uint32_t encoded(const PickleValue& arguments);
 
   Pickle& pickle_;
   std::string_view source_;

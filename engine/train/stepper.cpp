@@ -276,21 +276,45 @@ void Stepper::exchange_with_average() {
   model_.flat().round_weights();
 }
 
-std::vector<Logits2> compute_logits(nn::Module& model, const Dataset& dataset, const LogitsOptions& options) {
+namespace {
+
+/// Gives `take` the outputs (N, classes) of batch after batch; it returns the pictures done so far.
+template <class Take>
+void evaluate(nn::Module& model, const Dataset& dataset, const LogitsOptions& options, Take take) {
   const NoGradGuard no_grad;
   const bool was_training = model.training();
   model.eval();
-  std::vector<Logits2> logits;
   Loader loader(dataset, {.batch_size = options.batch_size, .workers = options.workers, .samples = options.samples});
   Batch batch;
   while (loader.next(batch)) {
     const StepScope scope(model.device(), step_kind("evaluate", batch));
     const Variable output = ops::materialise(model(Variable(network_input(model, batch, options.normalisation))));
-    for (const Logits2& row : rows_of(output.value())) logits.push_back(row);
-    if (options.on_batch && !options.on_batch(logits.size())) break;
+    const std::size_t done = take(output.value());
+    if (options.on_batch && !options.on_batch(done)) break;
   }
   model.train(was_training);
+}
+
+}  // namespace
+
+std::vector<Logits2> compute_logits(nn::Module& model, const Dataset& dataset, const LogitsOptions& options) {
+  std::vector<Logits2> logits;
+  evaluate(model, dataset, options, [&](const Tensor& output) {
+    for (const Logits2& row : rows_of(output)) logits.push_back(row);
+    return logits.size();
+  });
   return logits;
+}
+
+std::vector<std::vector<double>> compute_outputs(nn::Module& model, const Dataset& dataset, const LogitsOptions& options) {
+  std::vector<std::vector<double>> outputs;
+  evaluate(model, dataset, options, [&](const Tensor& output) {
+    const std::vector<double> values = output.to_doubles();
+    const std::ptrdiff_t classes = output.shape()[-1];
+    for (auto row = values.begin(); row != values.end(); row += classes) outputs.emplace_back(row, row + classes);
+    return outputs.size();
+  });
+  return outputs;
 }
 
 }  // namespace sepia::train

@@ -111,4 +111,7 @@ struct LogitsOptions {
 };
 std::vector<Logits2> compute_logits(nn::Module& model, const Dataset& dataset, const LogitsOptions& options);
 
+/// The same for a network of any number of outputs.
+std::vector<std::vector<double>> compute_outputs(nn::Module& model, const Dataset& dataset, const LogitsOptions& options);
+
 }  // namespace sepia::train

@@ -4,6 +4,7 @@
   zip.pth, legacy.pth       the state dict of a small network, torch.save's two containers
   checkpoint.pth            {'model': module.-prefixed state dict, 'optimizer': Adam's, 'val_acc', 'epoch', 'note', 'args'}
   half.pth, bfloat16.pth    of that type
+  numpy.pth, numpy4.pth     a checkpoint with NumPy's numbers beside the state dict, in pickle protocols 2 and 4
   strided.pth               a transposed tensor, a slice of a larger storage, a Parameter, one tensor under two names
   keras3.weights.h5         a Keras 3 model's weights; kernels in Keras' layouts, as expected.safetensors has them ("keras.LAYER.VARIABLE")
   tf_keras.h5               the same model as one HDF5 file in the older scheme
@@ -46,6 +47,10 @@ save(state, "weight_files/legacy.pth", _use_new_zipfile_serialization=False)
 checkpoint = {"model": {"module." + name: tensor for name, tensor in state.items()}, "optimizer": optimizer.state_dict(),
               "val_acc": 0.9375, "epoch": 12, "note": "a text", "args": {"lr": 0.001}}
 save(checkpoint, "weight_files/checkpoint.pth")
+numbers = {"val_acc": np.float64(0.9375), "best": np.float32(0.5), "half": np.float16(-0.25), "epoch": np.int64(12), "delta": np.int16(-3),
+           "count": np.uint8(200), "ema": np.bool_(True)}
+for name, protocol in (("numpy", 2), ("numpy4", 4)):
+    save({"model": {"fc.bias": state["fc.bias"]}, **numbers}, f"weight_files/{name}.pth", pickle_protocol=protocol)
 save(cast(torch.float16), "weight_files/half.pth")
 save(cast(torch.bfloat16), "weight_files/bfloat16.pth")
 base = torch.arange(24, dtype=torch.float64).reshape(4, 6)

@@ -76,6 +76,17 @@ TEST(WeightFile, ACheckpointsStateDictValuesAndOptimiser) {
   }
 }
 
+TEST(WeightFile, NumbersOfNumPyAreValues) {
+  for (const char* name : {"numpy.pth", "numpy4.pth"}) {
+    const WeightFile file = read_weight_file(golden(name));
+    EXPECT_THAT(file.notes, ElementsAre(Pair("val_acc", "0.9375"), Pair("best", "0.5"), Pair("half", "-0.25"), Pair("epoch", "12"), Pair("delta", "-3"),
+                                        Pair("count", "200"), Pair("ema", "true")))
+        << name;
+    ASSERT_EQ(file.tensors.size(), 1U);
+    expect_same(file.tensors[0], "fc.bias");
+  }
+}
+
 TEST(WeightFile, HalfPrecision) {
   const WeightFile half = read_weight_file(golden("half.pth")), brain = read_weight_file(golden("bfloat16.pth"));
   EXPECT_EQ(half.tensors[0].dtype, DType::kF16);

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "data/dataset.h"
 #include "engine/base/error.h"
 #include "tools/cli/errors.h"
 #include "tools/cli/json.h"
@@ -29,18 +30,36 @@ struct PredictOptions {
   DeviceOptions device{};
 };
 
+constexpr std::size_t kClassesShown = 5;  // of a network that knows other classes than real and fake
+
 nlohmann::ordered_json line_of(const tools::PredictedPicture& p) {
   if (!p.error.empty()) return {{"path", p.path}, {"error", p.error}};
+  if (!p.outputs.empty()) {
+    nlohmann::ordered_json best = nlohmann::ordered_json::array();
+    for (const auto& [index, probability] : tools::most_probable(p.outputs, kClassesShown)) best.push_back({{"class", index}, {"prob", probability}});
+    return {{"path", p.path}, {"sha256", p.sha256}, {"top", best}, {"logits", p.outputs}};
+  }
   return {{"path", p.path}, {"sha256", p.sha256}, {"label", p.called_fake ? "fake" : "real"}, {"prob_real", p.prob_real}, {"prob_fake", p.prob_fake},
           {"logits", {p.logits[0], p.logits[1]}}};
+}
+
+void print_line(const tools::PredictedPicture& p) {
+  if (p.outputs.empty()) {
+    fmt::print("{}  {:.4f}  {}\n", p.called_fake ? "fake" : "real", p.prob_fake, one_line(p.path));
+    return;
+  }
+  for (const auto& [index, probability] : tools::most_probable(p.outputs, kClassesShown)) fmt::print("{} {:.4f}  ", index, probability);
+  fmt::print("{}\n", one_line(p.path));
 }
 
 int run_predict(PredictOptions& options, const Session& session) {
   const Compute compute = use_device(options.device);
   SEPIA_CHECK(!options.model.empty(), "which model? add -m RUN or -m WEIGHTS.safetensors");
   const std::vector<std::string> files = tools::pictures_under(options.paths, options.recursive);
-  if (!options.out.empty()) claim_output_folder(options.out, options.overwrite, tools::prediction_files());
   LoadedModel model = load_model(options.model, {.architecture = options.architecture, .device = compute.device, .dtype = compute.dtype, .image_size = options.image_size});
+  SEPIA_CHECK(options.out.empty() || model.spec.classes == kClassCount, "--out is for detectors, which have 2 outputs (real, fake); ", options.model, " has ",
+              model.spec.classes);
+  if (!options.out.empty()) claim_output_folder(options.out, options.overwrite, tools::prediction_files());
   if (model.trained_on_toy_data()) fmt::print(stderr, "note: these weights were trained on drawn toy faces; they say nothing about photographs\n");
 
   ProgressBar bar;
@@ -58,7 +77,7 @@ int run_predict(PredictOptions& options, const Session& session) {
     if (options.json) {
       print_json_line(line_of(picture));
     } else if (picture.error.empty()) {
-      fmt::print("{}  {:.4f}  {}\n", picture.called_fake ? "fake" : "real", picture.prob_fake, one_line(picture.path));
+      print_line(picture);
     }
   });
   bar.clear();
@@ -73,7 +92,8 @@ void add_predict_command(CLI::App& app, Session& session) {
   CLI::App& command = session.add_command(app, "predict", "Say of pictures whether they are real or fake: label, probability of fake, path.",
                                           "sepia predict photo.jpg -m runs/edge\n"
                                           "sepia predict album -r -m runs/edge --json      # one JSON object a line\n"
-                                          "sepia predict album -m runs/edge --out answer   # CSV, JSON lines and a page with pictures");
+                                          "sepia predict album -m runs/edge --out answer   # CSV, JSON lines and a page with pictures\n"
+                                          "sepia predict cat.jpg -m imagenet.safetensors   # other classes than two: the five most probable, by number");
   const auto options = std::make_shared<PredictOptions>();
   command.add_option("PATH", options->paths, "Pictures, or folders of pictures")->required();
   command.add_option("-m,--model,--weights", options->model, "Run folder or .safetensors file")->type_name("MODEL");

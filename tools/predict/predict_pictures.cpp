@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cmath>
+#include <functional>
+#include <utility>
 
 #include "data/dataset.h"
 #include "data/image_read.h"
@@ -63,7 +66,7 @@ class DecodedPictures final : public Dataset {
 };
 
 PredictedPicture read_picture(const std::string& path, int image_size) {
-  PredictedPicture picture{.path = path, .sha256 = {}, .error = {}, .image = {}};
+  PredictedPicture picture{.path = path, .sha256 = {}, .error = {}, .image = {}, .outputs = {}};
   try {
     const std::vector<std::byte> bytes = read_file(path, kMaxImageFileBytes);
     picture.sha256 = sha256_hex(bytes);
@@ -103,13 +106,18 @@ void predict_pictures(nn::Module& model, const models::ModelSpec& spec, const st
       pictures[k] = read_picture(files[begin + k], static_cast<int>(spec.image_size));
     });
     const DecodedPictures usable(pictures, static_cast<int>(spec.image_size));
+    const train::LogitsOptions options{.normalisation = spec.normalisation, .batch_size = batch_size, .workers = 0, .samples = {}, .on_batch = {}};
+    const bool detector = spec.classes == kClassCount;
     std::vector<Logits2> logits;
-    if (usable.size() > 0) {
-      logits = train::compute_logits(model, usable, {.normalisation = spec.normalisation, .batch_size = batch_size, .workers = 0, .samples = {}, .on_batch = {}});
-    }
+    std::vector<std::vector<double>> outputs;
+    if (usable.size() > 0 && detector) logits = train::compute_logits(model, usable, options);
+    if (usable.size() > 0 && !detector) outputs = train::compute_outputs(model, usable, options);
     auto next = logits.begin();
+    auto next_outputs = outputs.begin();
     for (PredictedPicture& picture : pictures) {
-      if (picture.error.empty()) {
+      if (picture.error.empty() && !detector) {
+        picture.outputs = std::move(*next_outputs++);
+      } else if (picture.error.empty()) {
         picture.logits = *next++;
         const auto [prob_real, prob_fake] = softmax(picture.logits);
         picture.prob_real = prob_real;
@@ -119,6 +127,20 @@ void predict_pictures(nn::Module& model, const models::ModelSpec& spec, const st
       report(picture);
     }
   }
+}
+
+std::vector<ClassProbability> most_probable(const std::vector<double>& outputs, std::size_t count) {
+  std::vector<ClassProbability> classes(outputs.size());
+  const double largest = *std::ranges::max_element(outputs);
+  double sum = 0;
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    classes[i] = {.index = i, .probability = std::exp(outputs[i] - largest)};
+    sum += classes[i].probability;
+  }
+  for (ClassProbability& one : classes) one.probability /= sum;
+  std::ranges::stable_sort(classes, std::ranges::greater(), &ClassProbability::probability);
+  classes.resize(std::min(count, classes.size()));
+  return classes;
 }
 
 std::initializer_list<std::string_view> prediction_files() {

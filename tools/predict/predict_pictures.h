@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <filesystem>
 #include <functional>
 #include <initializer_list>
@@ -23,6 +24,7 @@ struct PredictedPicture {
   std::string error;   ///< not empty: the rest is not set
   Image image;         ///< as the network saw it
   std::array<double, 2> logits{};
+  std::vector<double> outputs;  ///< of a network that is no detector of fakes; what else is here of logits and labels is not set then
   double prob_real = 0, prob_fake = 0;
   bool called_fake = false;
 };
@@ -35,6 +37,13 @@ std::vector<std::string> pictures_under(const std::vector<std::string>& argument
 /// be used is reported with its error and the others go on.
 void predict_pictures(nn::Module& model, const models::ModelSpec& spec, const std::vector<std::string>& files, int batch_size,
                       const std::function<void(const PredictedPicture&)>& report);
+
+struct ClassProbability {
+  std::size_t index = 0;
+  double probability = 0;
+};
+/// The `count` most probable classes by the softmax of these outputs, the first of equals first.
+std::vector<ClassProbability> most_probable(const std::vector<double>& outputs, std::size_t count);
 
 /// The files that PredictionFolder writes.
 std::initializer_list<std::string_view> prediction_files();

@@ -15,6 +15,12 @@ std::string one_named(const std::string& tensor) { return archive(p::dict(p::tex
 std::string call(const std::string& module, const std::string& name, const std::string& arguments = p::tuple(p::text("true"))) {
   return archive(p::dict(p::text("a") + p::global(module, name) + arguments + "R"));
 }
+/// A NumPy number: its type (and what is done to that), and the text of its bytes.
+std::string numpy(const std::string& type, const std::string& state, const std::string& text) {
+  const std::string dtype = p::global("numpy", "dtype") + p::tuple(type + "\x89\x88") + "R" + state;
+  const std::string bytes = p::global("_codecs", "encode") + p::tuple(p::text(text) + p::text("latin1")) + "R";
+  return archive(p::dict(p::text("a") + p::global("numpy.core.multiarray", "scalar") + p::tuple(dtype + bytes) + "R"));
+}
 std::string repeated(const std::string& text, int times) {
   std::string result;
   for (int i = 0; i < times; ++i) result += text;
@@ -100,6 +106,17 @@ std::vector<HostileFile> pickles() {
       {"StorageHuge", one_named(p::tensor(p::storage("0", INT64_MAX), 0, {4}, {1})), "larger than a file can be"},
       {"StorageNegative", one_named(p::tensor(p::storage("0", -4), 0, {4}, {1})), "a storage of -4 elements"},
       {"StoragePath", one_named(p::tensor(p::storage("../data.pkl", 4), 0, {4}, {1})), "is not in the archive"},
+      {"NumpyArray", call("numpy.core.multiarray", "_reconstruct"), "refuses to run numpy.core.multiarray._reconstruct"},
+      {"Namespace", call("argparse", "Namespace", ")"), "refuses to run argparse.Namespace"},
+      {"NumpyObject", numpy(p::text("O8"), "", "x"), "holds a NumPy value of type 'O8'"},
+      {"NumpyShort", numpy(p::text("f8"), "", "1234567"), "a NumPy number of type 'f8' wrongly"},
+      {"NumpyLong", numpy(p::text("f8"), "", std::string(100000, '1')), "a NumPy number of type 'f8' wrongly"},
+      {"NumpyWide", numpy(p::text("f4"), "", "\xc4\x80" "123"), "a NumPy number of type 'f4' wrongly"},
+      {"NumpyCut", numpy(p::text("i1"), "", "\xc3"), "a NumPy number of type 'i1' wrongly"},
+      {"NumpyBigEndian", numpy(p::text("f8"), p::tuple(p::integer(3) + p::text(">")) + "b", "12345678"), "of byte order '>'"},
+      {"NumpyStateOfNothing", numpy(p::text("f8"), "Nb", "12345678"), "a NumPy type wrongly"},
+      {"NumpyWithoutType", call("numpy._core.multiarray", "scalar", p::tuple(p::text("f8") + p::text("12345678"))), "a NumPy number wrongly"},
+      {"EncodeOther", call("_codecs", "encode", p::tuple(p::text("x") + p::text("rot13"))), "only latin1"},
       {"ShortStorage", one_named(p::tensor(p::storage("0", 8, "ShortStorage"), 0, {4}, {1})), "which no weights have"},
   };
 }
