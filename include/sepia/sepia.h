@@ -6,6 +6,7 @@
 #include "engine/base/parallel_for.h"
 #include "engine/base/random.h"
 #include "engine/base/version.h"
+#include "engine/explain/explain.h"
 #include "engine/io/safetensors.h"
 #include "engine/nn/flat_parameters.h"
 #include "engine/nn/layers.h"

@@ -33,6 +33,7 @@ const std::map<std::string, std::set<std::string>> kMayInclude = {
     {"engine/optim", {"engine/base", "engine/tensor", "engine/autograd", "kernels"}},
     {"engine/io", {"engine/base", "engine/tensor", "engine/autograd", "engine/nn"}},
     {"engine/metrics", {"engine/base"}},
+    {"engine/explain", {"engine/base", "engine/tensor", "engine/autograd", "engine/ops", "engine/nn", "engine/metrics"}},
     {"engine/parallel", {"engine/base", "engine/tensor"}},
     {"engine/train",
      {"engine/base", "engine/tensor", "engine/autograd", "engine/ops", "engine/nn", "engine/optim", "engine/io", "engine/metrics",

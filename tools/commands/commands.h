@@ -11,6 +11,7 @@ void add_demo_command(CLI::App& app, Session& session);
 void add_data_command(CLI::App& app, Session& session);
 void add_doctor_command(CLI::App& app, Session& session);
 void add_eval_command(CLI::App& app, Session& session);
+void add_explain_command(CLI::App& app, Session& session);
 void add_gradcheck_command(CLI::App& app, Session& session);
 void add_predict_command(CLI::App& app, Session& session);
 void add_summary_command(CLI::App& app, Session& session);

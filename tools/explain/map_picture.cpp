@@ -1,0 +1,64 @@
+#include "tools/explain/map_picture.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "engine/base/error.h"
+#include "tools/cli/numbers.h"
+
+namespace sepia::tools {
+
+ColorScale ColorScale::up_to(double magnitude, bool is_signed) {
+  return {.low = is_signed ? -magnitude : 0, .high = magnitude, .colors = is_signed ? ColorMap::kDiverging : ColorMap::kSequential};
+}
+
+ScaleRule ScaleRule::parse(const std::string& text) {
+  if (text == "image") return {Kind::kImage, 1};
+  if (text == "shared") return {Kind::kShared, 1};
+  SEPIA_CHECK(!text.empty() && text.find_first_not_of("0123456789.eE+-") == std::string::npos, "--scale ", text, ": must be image, shared or a number above 0");
+  return {Kind::kFixed, cli::parse_real("--scale", text, cli::kPositive)};
+}
+
+std::vector<ColorScale> color_scales(const std::vector<const explain::Map*>& maps, const ScaleRule& rule, bool is_signed) {
+  std::vector<double> largest;
+  for (const explain::Map* map : maps) largest.push_back(map->values.empty() ? 0 : explain::extremes(*map).magnitude());
+  const double of_all = largest.empty() ? 0 : *std::ranges::max_element(largest);
+  std::vector<ColorScale> scales;
+  for (const double own : largest) {
+    scales.push_back(ColorScale::up_to(rule.kind == ScaleRule::Kind::kImage ? own : rule.kind == ScaleRule::Kind::kShared ? of_all : rule.value, is_signed));
+  }
+  return scales;
+}
+
+Image painted(const explain::Map& map, const ColorScale& scale) {
+  Image image(static_cast<int>(map.width), static_cast<int>(map.height));
+  for (std::size_t i = 0; i < map.values.size(); ++i) {
+    const report::Rgb color = color_at(scale.colors, scale.place(map.values[i]));
+    std::copy_n(std::array{color.r, color.g, color.b}.begin(), 3, image.rgb.begin() + static_cast<std::ptrdiff_t>(3 * i));
+  }
+  return image;
+}
+
+Image overlaid(const Image& picture, const explain::Map& map, const ColorScale& scale, double opacity) {
+  SEPIA_CHECK_KIND(picture.width == map.width && picture.height == map.height, ErrorKind::kInternal, "[overlay] a map of ", map.height, "x", map.width,
+                   " over a picture of ", picture.height, "x", picture.width);
+  Image result(picture.width, picture.height);
+  const bool empty = explain::is_empty(map);
+  for (std::size_t i = 0; i < map.values.size(); ++i) {
+    const std::uint8_t* rgb = picture.rgb.data() + 3 * i;
+    const double grey = 0.2126 * rgb[0] + 0.7152 * rgb[1] + 0.0722 * rgb[2];  // Rec. 709 luma
+    const report::Rgb color = color_at(scale.colors, scale.place(map.values[i]));
+    const double share = empty ? 0 : opacity;
+    const double mixed[] = {color.r * share + grey * (1 - share), color.g * share + grey * (1 - share), color.b * share + grey * (1 - share)};
+    for (std::size_t c = 0; c < 3; ++c) result.rgb[3 * i + c] = static_cast<std::uint8_t>(std::lround(mixed[c]));
+  }
+  return result;
+}
+
+Image blank(int width, int height) {
+  Image image(width, height);
+  std::ranges::fill(image.rgb, std::uint8_t{0xF3});
+  return image;
+}
+
+}  // namespace sepia::tools
