@@ -24,4 +24,9 @@ inline constexpr const char* kOpenSymbol = "sepia_cuda_open";
 using Time = double (*)(const LaunchContext&, void (*work)(void* data), void* data);
 inline constexpr const char* kTimeSymbol = "sepia_cuda_time";
 
+/// The type of `sepia_cuda_libraries`: which of cuBLASLt and cuDNN this process finds, in words ("cuBLASLt 13.1.0, cuDNN 9.19.0").
+/// Opens them.
+using Libraries = const char* (*)();
+inline constexpr const char* kLibrariesSymbol = "sepia_cuda_libraries";
+
 }  // namespace sepia::kernels::cuda

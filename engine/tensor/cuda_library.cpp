@@ -36,13 +36,14 @@ void* open_library(std::string& reason) {
   return nullptr;
 }
 
+std::mutex mutex;
+void* library = nullptr;  // never closed: its kernels may run until the process ends
+
 }  // namespace
 
 const kernels::Backend* find_cuda_backend(int index, std::string& reason) {
-  static std::mutex mutex;
   const std::lock_guard lock(mutex);
-  static void* library = nullptr;
-  if (!library) library = open_library(reason);  // never closed: its kernels may run until the process ends
+  if (!library) library = open_library(reason);
   if (!library) return nullptr;
   const auto open = reinterpret_cast<kernels::cuda::Open>(dlsym(library, kernels::cuda::kOpenSymbol));
   if (!open) {
@@ -57,6 +58,12 @@ const kernels::Backend* find_cuda_backend(int index, std::string& reason) {
   const kernels::Backend* backend = open(&request);
   if (!backend) reason = message.data();
   return backend;
+}
+
+std::string cuda_libraries() {
+  const std::lock_guard lock(mutex);
+  const auto describe = reinterpret_cast<kernels::cuda::Libraries>(library ? dlsym(library, kernels::cuda::kLibrariesSymbol) : nullptr);
+  return describe ? describe() : "";
 }
 
 }  // namespace sepia

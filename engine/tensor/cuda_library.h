@@ -12,4 +12,7 @@ namespace sepia {
 /// ("this sepia was built without CUDA"). Opened once; one device per process.
 const kernels::Backend* find_cuda_backend(int index, std::string& reason);
 
+/// Which of cuBLASLt and cuDNN the opened library of CUDA kernels finds, in words; empty before find_cuda_backend opened one.
+std::string cuda_libraries();
+
 }  // namespace sepia

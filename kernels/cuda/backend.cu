@@ -10,6 +10,7 @@
 #include "kernels/cuda/detail/launch.cuh"
 #include "kernels/cuda/detail/workspace.cuh"
 #include "kernels/cuda/kernels.h"
+#include "kernels/cuda/library.h"
 #include "kernels/cuda_library.h"
 
 namespace sepia::kernels::cuda {
@@ -212,4 +213,9 @@ extern "C" __attribute__((visibility("default"))) const sepia::kernels::Backend*
     std::string(error.what()).copy(request->message, request->message_capacity - 1);
     return nullptr;
   }
+}
+
+extern "C" __attribute__((visibility("default"))) const char* sepia_cuda_libraries() {
+  static const std::string description = sepia::kernels::cuda::describe_libraries();
+  return description.c_str();
 }

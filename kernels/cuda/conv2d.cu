@@ -12,10 +12,11 @@
 // input is one product per pair of remainders, each a convolution of stride 1 with its share of the taps: no product with zero.
 // Cost: 2 N P Q K R S C FLOP each; the R S reads of a pixel come from L1 and L2, memory sees x, y and weight about once.
 // A convolution of 1 x 1, stride 1, without padding is the linear map of all pixels and is handed to it; few channels in bf16 have kernels
-// of their own (conv2d_narrow.cu).
+// of their own (conv2d_narrow.cu). Without bias, prologue and mask a convolution goes to cuDNN where it agrees with ours: library.h.
 #include "kernels/cuda/conv2d_paths.h"
 #include "kernels/cuda/detail/gemm_launch.cuh"
 #include "kernels/cuda/kernels.h"
+#include "kernels/cuda/library.h"
 
 namespace sepia::kernels::cuda {
 namespace {
@@ -99,14 +100,10 @@ void backward_input_part(const LaunchContext& context, const Conv2dBackwardInput
   gemm_backward_input(context, problem, fits_vectors<T>(s.out_channels, a.grad_y), fits_vectors<T>(s.in_channels, a.weight));
 }
 
-}  // namespace
-
 template <class T>
-void conv2d_forward(const LaunchContext& context, const Conv2dForward<T>& a) {
-  const auto& s = a.shape;
-  if (pointwise(s)) return linear_forward<T>(context, {as_linear(s), a.x, a.prologue, a.weight, a.bias, a.y});
-  check_shape(s);
+void forward(const LaunchContext& context, const Conv2dForward<T>& a) {
   if (conv2d_narrow_forward(context, a)) return;
+  const auto& s = a.shape;
   const int taps = static_cast<int>(filter_size(s));
   auto problem = gemm_problem<T>(windows_of(s, a.x), MatrixSource<T>{a.weight, static_cast<int>(s.out_channels), taps, taps}, taps,
                                  gemm_output<T>(a.y, positions(s), s.out_channels, a.bias, Accumulate::kWrite));
@@ -115,10 +112,8 @@ void conv2d_forward(const LaunchContext& context, const Conv2dForward<T>& a) {
 }
 
 template <class T>
-void conv2d_backward_input(const LaunchContext& context, const Conv2dBackwardInput<T>& a) {
+void backward_input(const LaunchContext& context, const Conv2dBackwardInput<T>& a) {
   const auto& s = a.shape;
-  if (pointwise(s)) return linear_backward_input<T>(context, {as_linear(s), a.grad_y, a.weight, a.x, a.prologue, a.grad_x, a.accumulate});
-  check_shape(s);
   for (std::int64_t u = 0; u < s.stride; ++u) {
     for (std::int64_t v = 0; v < s.stride; ++v) {
       backward_input_part(context, a, Remainder(s.height, s.kernel_h, s.stride, s.padding, u),
@@ -128,13 +123,9 @@ void conv2d_backward_input(const LaunchContext& context, const Conv2dBackwardInp
 }
 
 template <class T>
-void conv2d_backward_weight(const LaunchContext& context, const Conv2dBackwardWeight<T>& a) {
-  const auto& s = a.shape;
-  if (pointwise(s)) {
-    return linear_backward_weight<T>(context, {as_linear(s), a.x, a.prologue, a.grad_y, a.grad_weight, a.grad_bias, a.accumulate});
-  }
-  check_shape(s);
+void backward_weight(const LaunchContext& context, const Conv2dBackwardWeight<T>& a) {
   if (conv2d_narrow_backward_weight(context, a)) return;
+  const auto& s = a.shape;
   const MatrixSource<T> gradient{a.grad_y, static_cast<int>(positions(s)), static_cast<int>(s.out_channels),
                                  static_cast<int>(s.out_channels)};
   auto problem = gemm_problem<T>(gradient, windows_of(s, a.x), positions(s),
@@ -142,6 +133,40 @@ void conv2d_backward_weight(const LaunchContext& context, const Conv2dBackwardWe
   problem.prologue_b = a.prologue;
   gemm_backward_weight(context, problem, a.grad_bias, fits_vectors<T>(s.out_channels, a.grad_y),
                        fits_vectors<T>(s.in_channels, a.x, a.prologue.scale, a.prologue.shift));
+}
+
+}  // namespace
+
+template <class T>
+void conv2d_forward(const LaunchContext& context, const Conv2dForward<T>& a) {
+  if (pointwise(a.shape)) return linear_forward<T>(context, {as_linear(a.shape), a.x, a.prologue, a.weight, a.bias, a.y});
+  check_shape(a.shape);
+  if (a.bias || !a.prologue.identity()) return forward(context, a);
+  compute_convolution(context, Convolution<T, T>{ConvolutionPart::kForward, a.shape, a.x, a.weight, nullptr, a.y, Accumulate::kWrite},
+                      [&] { forward(context, a); });
+}
+
+template <class T>
+void conv2d_backward_input(const LaunchContext& context, const Conv2dBackwardInput<T>& a) {
+  if (pointwise(a.shape)) {
+    return linear_backward_input<T>(context, {as_linear(a.shape), a.grad_y, a.weight, a.x, a.prologue, a.grad_x, a.accumulate});
+  }
+  check_shape(a.shape);
+  if (a.prologue.relu) return backward_input(context, a);
+  compute_convolution(context, Convolution<T, T>{ConvolutionPart::kBackwardInput, a.shape, nullptr, a.weight, a.grad_y, a.grad_x, a.accumulate},
+                      [&] { backward_input(context, a); });
+}
+
+template <class T>
+void conv2d_backward_weight(const LaunchContext& context, const Conv2dBackwardWeight<T>& a) {
+  if (pointwise(a.shape)) {
+    return linear_backward_weight<T>(context, {as_linear(a.shape), a.x, a.prologue, a.grad_y, a.grad_weight, a.grad_bias, a.accumulate});
+  }
+  check_shape(a.shape);
+  if (a.grad_bias || !a.prologue.identity()) return backward_weight(context, a);
+  compute_convolution(context,
+                      Convolution<T, float>{ConvolutionPart::kBackwardWeight, a.shape, a.x, nullptr, a.grad_y, a.grad_weight, a.accumulate},
+                      [&] { backward_weight(context, a); });
 }
 
 SEPIA_INSTANTIATE(conv2d_forward, Conv2dForward)

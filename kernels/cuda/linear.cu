@@ -10,10 +10,10 @@
 // Cost: 2 rows in out FLOP each; x, y and weight once from memory (backward input with a ReLU reads x as well). The pointwise layers of the
 // networks have 32 to 728 channels: 20 to 360 FLOP per byte in bf16, so bandwidth bounds edgenet's, tensor cores xception's.
 // act(x) is computed on the way from global to shared memory; what needs no arithmetic is copied asynchronously.
-// Products without bias, prologue and mask (xception's pointwise layers) go to cuBLASLt where it agrees and is faster: library_product.h.
+// Products without bias, prologue and mask (xception's pointwise layers) go to cuBLASLt where it agrees with ours: library.h.
 #include "kernels/cuda/detail/gemm_launch.cuh"
 #include "kernels/cuda/kernels.h"
-#include "kernels/cuda/library_product.h"
+#include "kernels/cuda/library.h"
 
 namespace sepia::kernels::cuda {
 namespace {

@@ -40,6 +40,8 @@ TEST_F(CudaCommand, DoctorSaysWhatRuns) {
   EXPECT_EQ(report.at("backend"), "cuda:0");
   EXPECT_EQ(report.at("cuda"), cuda_under_test().backend->device);
   EXPECT_EQ(report.at("precisions"), (json{"fp32", "bf16"}));
+  const std::string libraries = report.at("cuda_libraries");
+  EXPECT_THAT(libraries, cuda_under_test().simt ? HasSubstr("emulated") : HasSubstr("cuBLASLt"));
 }
 
 TEST_F(CudaCommand, AutoTakesARealDeviceAndNeverAnEmulatedOne) {

@@ -51,6 +51,7 @@ struct Report {
   std::string product_target;   ///< what oneDNN runs with
   std::string cuda_device;      ///< what the CUDA backend runs on; empty: there is none
   std::string cuda_reason;      ///< why not
+  std::string cuda_libraries;   ///< which of NVIDIA's libraries the CUDA backend finds
   Compute compute;              ///< what --device and --precision came to
 };
 
@@ -110,7 +111,10 @@ Report examine(const Compute& compute) {
   Report report;
   report.compute = compute;
   const int index = compute.device.kind == DeviceKind::kCuda ? compute.device.index : 0;
-  if (const kernels::Backend* cuda = find_cuda_backend(index, report.cuda_reason)) report.cuda_device = cuda->device;
+  if (const kernels::Backend* cuda = find_cuda_backend(index, report.cuda_reason)) {
+    report.cuda_device = cuda->device;
+    report.cuda_libraries = cuda_libraries();
+  }
   report.cpu = read_cpu();
   report.processors = static_cast<int>(::sysconf(_SC_NPROCESSORS_ONLN));
   cpu_set_t usable;
@@ -134,6 +138,7 @@ void print_for_people(const Report& report) {
   fmt::print("memory         {:.1f} GiB, {:.1f} free\n", report.memory_gib, report.memory_free_gib);
   for (const auto& [name, number] : report.libraries) fmt::print("{:<15}{}\n", name, number);
   fmt::print("CUDA           {}\n", report.cuda_device.empty() ? "not available: " + report.cuda_reason : report.cuda_device);
+  if (!report.cuda_libraries.empty()) fmt::print("CUDA libraries {}\n", report.cuda_libraries);
   if (report.compute.device.kind == DeviceKind::kCuda) {
     fmt::print("backend        {}, fp32 and bf16\n", device_name(report.compute.device));
     return;
@@ -164,6 +169,7 @@ nlohmann::ordered_json json_of(const Report& report) {
     json["cuda_reason"] = report.cuda_reason;
   } else {
     json["cuda"] = report.cuda_device;
+    json["cuda_libraries"] = report.cuda_libraries;
   }
   if (backend_of(report.compute.device).bfloat16) json["precisions"].push_back("bf16");
   json["max_isa"] = report.max_isa.empty() ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(report.max_isa);
