@@ -29,4 +29,16 @@ inline constexpr const char* kTimeSymbol = "sepia_cuda_time";
 using Libraries = const char* (*)();
 inline constexpr const char* kLibrariesSymbol = "sepia_cuda_libraries";
 
+/// The type of `sepia_cuda_plan`, for tests without a GPU: what cuDNN would do with a part of a convolution (0 forward, 1 backward input,
+/// 2 backward weight) on a device that is only described (kernels/cuda/cudnn_convolution.h). Valid until the next call.
+struct PlanRequest {
+  int part;
+  Conv2dShape shape;
+  DType operand_type, result_type;
+  Accumulate accumulate;
+  const char* device;
+};
+using DescribePlan = const char* (*)(const PlanRequest*);
+inline constexpr const char* kPlanSymbol = "sepia_cuda_plan";
+
 }  // namespace sepia::kernels::cuda

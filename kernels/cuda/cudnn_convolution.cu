@@ -132,11 +132,18 @@ OperationNames names_of(ConvolutionPart part) {
           CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_BETA};
 }
 
+/// What plans are made for: the device that a handle has opened, or one that is only described.
+struct Target {
+  cudnnHandle_t handle = nullptr;
+  std::optional<Descriptor> description;
+};
+
 /// The engines that cuDNN proposes for the graph, best first. Throws Refused when it cannot tell.
-std::vector<Descriptor> proposals(const Descriptor& graph, cudnnBackendHeurMode_t mode) {
+std::vector<Descriptor> proposals(const Target& target, const Descriptor& graph, cudnnBackendHeurMode_t mode) {
   Descriptor heuristic(CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR);
   heuristic.set(CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, graph);
   heuristic.set(CUDNN_ATTR_ENGINEHEUR_MODE, CUDNN_TYPE_HEUR_MODE, mode);
+  if (target.description) heuristic.set(CUDNN_ATTR_ENGINEHEUR_DEVICEPROP, *target.description);
   heuristic.finalize();
   std::vector<Descriptor> found;
   std::vector<cudnnBackendDescriptor_t> raw;
@@ -147,23 +154,34 @@ std::vector<Descriptor> proposals(const Descriptor& graph, cudnnBackendHeurMode_
   return found;
 }
 
-/// Whether the engine's notes name nothing that the head of this file rules out. Notes that it does not know are ruled out too.
-bool keeps_to_the_rules(const Descriptor& configuration, DType operand_type) {
-  const Descriptor engine(CUDNN_BACKEND_ENGINE_DESCRIPTOR);
-  cudnnBackendDescriptor_t raw = engine.raw();
-  configuration.get(CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &raw);
-  std::array<cudnnBackendNumericalNote_t, 64> notes{};
-  const std::int64_t count = engine.get(CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, CUDNN_TYPE_NUMERICAL_NOTE, notes.size(), notes.data());
-  return std::all_of(notes.begin(), notes.begin() + count, [&](cudnnBackendNumericalNote_t note) {
-    return note == CUDNN_NUMERICAL_NOTE_STRICT_NAN_PROP || (note == CUDNN_NUMERICAL_NOTE_TENSOR_CORE && operand_type == DType::kBF16);
-  });
-}
+struct Engine {
+  std::int64_t index = 0;
+  std::vector<cudnnBackendNumericalNote_t> notes = std::vector<cudnnBackendNumericalNote_t>(64);
+
+  explicit Engine(const Descriptor& configuration) {
+    const Descriptor engine(CUDNN_BACKEND_ENGINE_DESCRIPTOR);
+    cudnnBackendDescriptor_t raw = engine.raw();
+    configuration.get(CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &raw);
+    engine.get(CUDNN_ATTR_ENGINE_GLOBAL_INDEX, CUDNN_TYPE_INT64, 1, &index);
+    const auto capacity = static_cast<std::int64_t>(notes.size());
+    notes.resize(static_cast<std::size_t>(engine.get(CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, CUDNN_TYPE_NUMERICAL_NOTE, capacity, notes.data())));
+  }
+
+  bool on_tensor_cores() const { return std::find(notes.begin(), notes.end(), CUDNN_NUMERICAL_NOTE_TENSOR_CORE) != notes.end(); }
+
+  /// Whether the notes name nothing that the head of this file rules out. Those that it does not know are ruled out too.
+  bool keeps_to_the_rules(DType operand_type) const {
+    return std::all_of(notes.begin(), notes.end(), [&](cudnnBackendNumericalNote_t note) {
+      return note == CUDNN_NUMERICAL_NOTE_STRICT_NAN_PROP || (note == CUDNN_NUMERICAL_NOTE_TENSOR_CORE && operand_type == DType::kBF16);
+    });
+  }
+};
 
 /// One convolution, ready to run. What cuDNN was told is kept as long as the plan.
 class Plan {
  public:
   /// Throws Refused when cuDNN has nothing for the task.
-  Plan(cudnnHandle_t handle, const CudnnTask& task) {
+  Plan(const Target& target, const CudnnTask& task) {
     const Conv2dShape& s = task.shape;
     const auto address = [&](ConvolutionPart result_of, const void* operand) { return task.part == result_of ? task.result : operand; };
     const auto type = [&](ConvolutionPart result_of) { return task.part == result_of ? task.result_type : task.operand_type; };
@@ -189,18 +207,18 @@ class Plan {
     operation.set(names.beta, CUDNN_TYPE_FLOAT, task.accumulate == Accumulate::kAdd ? 1.0f : 0.0f);
     operation.finalize();
     Descriptor graph(CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR);
-    graph.set(CUDNN_ATTR_OPERATIONGRAPH_HANDLE, CUDNN_TYPE_HANDLE, handle);
+    if (target.handle) graph.set(CUDNN_ATTR_OPERATIONGRAPH_HANDLE, CUDNN_TYPE_HANDLE, target.handle);
     graph.set(CUDNN_ATTR_OPERATIONGRAPH_OPS, keep(std::move(operation)));
     graph.finalize();
-    choose(handle, keep(std::move(graph)), task.operand_type);
+    choose(target, keep(std::move(graph)), task.operand_type);
   }
 
   /// Throws Refused when cuDNN reports an error.
-  void run(cudnnHandle_t handle, const CudnnTask& task, void* result) const {
+  void run(const LaunchContext& context, cudnnHandle_t handle, const CudnnTask& task, void* result) const {
     const auto address = [&](ConvolutionPart result_of, const void* operand) { return task.part == result_of ? result : const_cast<void*>(operand); };
     void* const addresses[] = {address(ConvolutionPart::kBackwardInput, task.x), address(ConvolutionPart::kBackwardWeight, task.weight),
                                address(ConvolutionPart::kForward, task.grad_y)};
-    void* const workspace = library_workspace();
+    void* const workspace = library_workspace(context, static_cast<std::size_t>(workspace_bytes_));
     if (!workspace) throw Refused{};
     Descriptor memory(CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR);
     memory.set(CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, {kX, kWeight, kY});
@@ -210,15 +228,19 @@ class Plan {
     expect(cudnn().execute(handle, plan_->raw(), memory.raw()));
   }
 
+  const std::string& description() const { return description_; }
+
  private:
   const Descriptor& keep(Descriptor&& part) { return parts_.emplace_back(std::move(part)); }
 
   /// Finds the plan among what the heuristic proposes, and behind it among what works everywhere.
-  void choose(cudnnHandle_t handle, const Descriptor& graph, DType operand_type) {
+  void choose(const Target& target, const Descriptor& graph, DType operand_type) {
     for (const cudnnBackendHeurMode_t mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK}) {
       try {
-        for (Descriptor& configuration : proposals(graph, mode)) {
-          if (!keeps_to_the_rules(configuration, operand_type) || !take(handle, configuration)) continue;
+        for (Descriptor& configuration : proposals(target, graph, mode)) {
+          const Engine engine(configuration);
+          if (!engine.keeps_to_the_rules(operand_type) || !take(target, configuration)) continue;
+          description_ = str("engine ", engine.index, engine.on_tensor_cores() ? ", tensor cores, " : ", ", workspace_bytes_, " bytes");
           keep(std::move(configuration));
           return;
         }
@@ -228,16 +250,16 @@ class Plan {
     throw Refused{};
   }
 
-  /// Makes the plan of one configuration; false when it does not support the graph after all, or needs more memory than there is.
-  bool take(cudnnHandle_t handle, const Descriptor& configuration) {
+  /// Makes the plan of one configuration; false when it does not support the graph after all, or needs more memory than it may have.
+  bool take(const Target& target, const Descriptor& configuration) {
     try {
       Descriptor plan(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR);
-      plan.set(CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, handle);
+      if (target.handle) plan.set(CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, target.handle);
+      if (target.description) plan.set(CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP, *target.description);
       plan.set(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, configuration);
       plan.finalize();
-      std::int64_t workspace = 0;
-      plan.get(CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, CUDNN_TYPE_INT64, 1, &workspace);
-      if (workspace > static_cast<std::int64_t>(kLibraryWorkspace)) return false;
+      plan.get(CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, CUDNN_TYPE_INT64, 1, &workspace_bytes_);
+      if (workspace_bytes_ > static_cast<std::int64_t>(kLibraryWorkspace)) return false;
       plan_ = std::move(plan);
       return true;
     } catch (const Refused&) {
@@ -247,11 +269,13 @@ class Plan {
 
   std::deque<Descriptor> parts_;
   std::optional<Descriptor> plan_;
+  std::int64_t workspace_bytes_ = 0;
+  std::string description_;
 };
 
 /// What a host thread has of cuDNN. Kept until the process ends, as its handle may be in use by a captured graph.
 struct ThreadCudnn {
-  cudnnHandle_t handle = nullptr;
+  Target target;
   cudaStream_t stream = nullptr;
   std::map<WorkKey, std::optional<Plan>> plans;  ///< empty: there is none
 };
@@ -259,7 +283,7 @@ struct ThreadCudnn {
 ThreadCudnn* thread_cudnn() {
   thread_local ThreadCudnn* opened = [] {
     auto* made = new ThreadCudnn;
-    if (cudnn().all_found && cudnn().open(&made->handle) == CUDNN_STATUS_SUCCESS) return made;
+    if (cudnn().all_found && cudnn().open(&made->target.handle) == CUDNN_STATUS_SUCCESS) return made;
     delete made;
     return static_cast<ThreadCudnn*>(nullptr);
   }();
@@ -276,18 +300,36 @@ std::string describe_cudnn() {
   return str("cuDNN ", number / 10000, ".", number / 100 % 100, ".", number % 100);
 }
 
-bool cudnn_convolution(cudaStream_t stream, const WorkKey& key, const CudnnTask& task, void* result) {
+bool cudnn_convolution(const LaunchContext& context, const WorkKey& key, const CudnnTask& task, void* result) {
   ThreadCudnn& own = *thread_cudnn();
   try {
-    if (own.stream != stream) expect(cudnn().use_stream(own.handle, stream));
+    const cudaStream_t stream = detail::stream_of(context);
+    if (own.stream != stream) expect(cudnn().use_stream(own.target.handle, stream));
     own.stream = stream;
     const auto [place, is_new] = own.plans.try_emplace(key);
-    if (is_new) place->second.emplace(own.handle, task);
+    if (is_new) place->second.emplace(own.target, task);
     if (!place->second) return false;
-    place->second->run(own.handle, task, result);
+    place->second->run(context, own.target.handle, task, result);
     return true;
   } catch (const Refused&) {
     return false;
+  }
+}
+
+std::string describe_cudnn_plan(const CudnnTask& task, const std::string& device) {
+  Target target;
+  try {
+    if (!cudnn().all_found) return "no cuDNN";
+    target.description.emplace(CUDNN_BACKEND_DEVICEPROP_DESCRIPTOR);
+    target.description->set(CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION, CUDNN_TYPE_CHAR, static_cast<std::int64_t>(device.size()), device.data());
+    target.description->finalize();
+  } catch (const Refused&) {
+    return "no cuDNN";
+  }
+  try {
+    return Plan(target, task).description();
+  } catch (const Refused&) {
+    return "no engine";
   }
 }
 
@@ -299,7 +341,8 @@ namespace sepia::kernels::cuda {
 
 bool cudnn_found() { return false; }
 std::string describe_cudnn() { return "built without cuDNN"; }
-bool cudnn_convolution(cudaStream_t, const WorkKey&, const CudnnTask&, void*) { return false; }
+bool cudnn_convolution(const LaunchContext&, const WorkKey&, const CudnnTask&, void*) { return false; }
+std::string describe_cudnn_plan(const CudnnTask&, const std::string&) { return "no cuDNN"; }
 
 }  // namespace sepia::kernels::cuda
 

@@ -30,6 +30,10 @@ std::string describe_cudnn();
 
 /// Computes the task into `result`, by a plan that is made when the key is new: the first that cuDNN proposes which is deterministic,
 /// computes in float as it is, and fits kLibraryWorkspace. False when there is none, or cuDNN reports an error.
-bool cudnn_convolution(cudaStream_t stream, const WorkKey& key, const CudnnTask& task, void* result);
+bool cudnn_convolution(const LaunchContext& context, const WorkKey& key, const CudnnTask& task, void* result);
+
+/// What cudnn_convolution would do on a device that is only described, in the JSON in which cuDNN writes down a device's properties:
+/// "engine 62, tensor cores, 131 bytes", "no engine", or "no cuDNN" when it is not there or does not take the description.
+std::string describe_cudnn_plan(const CudnnTask& task, const std::string& device);
 
 }  // namespace sepia::kernels::cuda

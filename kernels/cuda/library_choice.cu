@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "kernels/cuda/cudnn_convolution.h"
+#include "kernels/cuda/detail/workspace.cuh"
 #include "kernels/cuda/library.h"
 
 namespace sepia::kernels::cuda {
@@ -84,7 +85,7 @@ double time_of(cudaStream_t stream, const std::function<void()>& work) {
 class Trial {
  public:
   Trial(cudaStream_t stream, const LibraryWork& work, const std::function<void()>& ours, const std::function<bool(void*)>& theirs)
-      : stream_(stream), work_(work), ours_(ours), theirs_(theirs), bytes_(static_cast<std::size_t>(work.count) * dtype_size(work.result_type)),
+      : stream_(stream), work_(work), ours_(ours), theirs_(theirs), bytes_(static_cast<std::size_t>(work.count) * (work.result_type == DType::kBF16 ? sizeof(bf16) : sizeof(float))),
         before_(work.accumulate == Accumulate::kAdd ? bytes_ : 1), other_(bytes_) {}
 
   /// Whether the library may have the work.
@@ -156,9 +157,13 @@ void compute_by_choice(const LaunchContext& context, const LibraryWork& work, co
   SEPIA_CHECK_KIND(theirs(work.result), ErrorKind::kInternal, "[cuda] ", work.name, " refused what it has done before");
 }
 
-void* library_workspace() {
-  thread_local const DeviceBlock* block = new DeviceBlock(kLibraryWorkspace);
-  return block->get();
+void* library_workspace(const LaunchContext& context, std::size_t bytes) {
+  try {
+    return detail::scratch_bytes(context, std::max<std::size_t>(bytes, 1));
+  } catch (const Error&) {
+    cudaGetLastError();  // what could not be had is no failure of the next launch
+    return nullptr;
+  }
 }
 
 std::string describe_libraries() { return kEmulated ? "emulated" : str(describe_cublaslt(), ", ", describe_cudnn()); }

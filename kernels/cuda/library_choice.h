@@ -64,10 +64,10 @@ bool libraries_wanted(std::int64_t multiply_adds);
 void compute_by_choice(const LaunchContext& context, const LibraryWork& work, const std::function<bool()>& found,
                        const std::function<void()>& ours, const std::function<bool(void* result)>& theirs);
 
-/// Device memory of this host thread in which a library may work; null where there is not so much. One for all libraries, as the work
-/// of a thread is done in order. Allocated at first use, which is outside graph capture, and kept until the process ends.
-inline constexpr std::size_t kLibraryWorkspace = std::size_t{64} << 20;
-void* library_workspace();
+/// Most memory that a library is given to work in.
+inline constexpr std::size_t kLibraryWorkspace = std::size_t{256} << 20;
+/// `bytes` bytes of it, which the kernels on the context's stream share (detail/workspace.cuh); null where there is not so much.
+void* library_workspace(const LaunchContext& context, std::size_t bytes);
 
 /// "cuBLASLt 13.1.0", or why there is none.
 std::string describe_cublaslt();

@@ -3,6 +3,7 @@
 #include "kernels/cuda/detail/vector.cuh"
 #include "kernels/cuda/library.h"
 #include "kernels/cuda/library_choice.h"
+#include "kernels/cuda_library.h"
 
 namespace sepia::kernels::cuda {
 namespace {
@@ -88,12 +89,12 @@ __global__ void plain_convolution_kernel(Convolution<T, Result> f, std::int64_t 
 bool found() { return stand_in() != nullptr; }
 
 template <class T, class Result>
-bool compute_by_library(cudaStream_t stream, const WorkKey&, Convolution<T, Result> f, void* result) {
+bool compute_by_library(const LaunchContext& context, const WorkKey&, Convolution<T, Result> f, void* result) {
   constexpr int kThreads = 64;
   if (stand_in()->refuses) return false;
   f.result = static_cast<Result*>(result);
   const std::int64_t count = result_count(f.part, f.shape);
-  launch(plain_convolution_kernel<T, Result>, dim3(grid_extent(ceil_div(count, kThreads))), kThreads, 0, stream, f, count, *stand_in());
+  launch(plain_convolution_kernel<T, Result>, dim3(grid_extent(ceil_div(count, kThreads))), kThreads, 0, stream_of(context), f, count, *stand_in());
   return true;
 }
 
@@ -102,8 +103,8 @@ bool compute_by_library(cudaStream_t stream, const WorkKey&, Convolution<T, Resu
 bool found() { return cudnn_found(); }
 
 template <class T, class Result>
-bool compute_by_library(cudaStream_t stream, const WorkKey& key, const Convolution<T, Result>& f, void* result) {
-  return cudnn_convolution(stream, key, {f.part, f.shape, kDTypeOf<T>, kDTypeOf<Result>, f.accumulate, f.x, f.weight, f.grad_y, f.result}, result);
+bool compute_by_library(const LaunchContext& context, const WorkKey& key, const Convolution<T, Result>& f, void* result) {
+  return cudnn_convolution(context, key, {f.part, f.shape, kDTypeOf<T>, kDTypeOf<Result>, f.accumulate, f.x, f.weight, f.grad_y, f.result}, result);
 }
 
 #endif
@@ -126,7 +127,7 @@ void compute_convolution(const LaunchContext& context, const Convolution<T, Resu
       .operand_type = kDTypeOf<T>,
       .result_type = kDTypeOf<Result>,
       .accumulate = f.accumulate};
-  compute_by_choice(context, work, found, ours, [&](void* result) { return compute_by_library(stream_of(context), work.key, f, result); });
+  compute_by_choice(context, work, found, ours, [&](void* result) { return compute_by_library(context, work.key, f, result); });
 }
 
 template void compute_convolution(const LaunchContext&, const Convolution<float, float>&, const std::function<void()>&);
@@ -134,3 +135,12 @@ template void compute_convolution(const LaunchContext&, const Convolution<bf16, 
 template void compute_convolution(const LaunchContext&, const Convolution<bf16, float>&, const std::function<void()>&);
 
 }  // namespace sepia::kernels::cuda
+
+extern "C" __attribute__((visibility("default"))) const char* sepia_cuda_plan(const sepia::kernels::cuda::PlanRequest* request) {
+  using namespace sepia::kernels::cuda;
+  static std::string description;
+  description = describe_cudnn_plan({static_cast<ConvolutionPart>(request->part), request->shape, request->operand_type, request->result_type,
+                                     request->accumulate, nullptr, nullptr, nullptr, nullptr},
+                                    request->device);
+  return description.c_str();
+}

@@ -35,11 +35,11 @@ class Library {
   explicit Library(const StandIn& like) : like_(like) {}
 
   template <class T, class Result>
-  bool run(cudaStream_t stream, const WorkKey&, Product<T, Result> p, Result* c) {
+  bool run(const LaunchContext& context, const WorkKey&, Product<T, Result> p, Result* c) {
     constexpr int kThreads = 64;
     if (like_.refuses) return false;
     p.c = c;
-    launch(plain_product_kernel<T, Result>, dim3(grid_extent(ceil_div(p.m * p.n, kThreads))), kThreads, 0, stream, p, like_);
+    launch(plain_product_kernel<T, Result>, dim3(grid_extent(ceil_div(p.m * p.n, kThreads))), kThreads, 0, stream_of(context), p, like_);
     return true;
   }
 
@@ -105,7 +105,6 @@ class Plan {
       return within(limit, static_cast<std::uint32_t>(alignment_of(pointer)));
     };
     int found = 0;
-    cublasLtMatmulHeuristicResult_t proposal{};
     usable_ = lt_.describe(&product_, CUBLAS_COMPUTE_32F, CUDA_R_32F) == CUBLAS_STATUS_SUCCESS &&
               lt_.set(product_, CUBLASLT_MATMUL_DESC_TRANSA, &of_b, sizeof(of_b)) == CUBLAS_STATUS_SUCCESS &&
               lt_.set(product_, CUBLASLT_MATMUL_DESC_TRANSB, &of_a, sizeof(of_a)) == CUBLAS_STATUS_SUCCESS &&
@@ -116,8 +115,7 @@ class Plan {
               within(CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, static_cast<std::uint32_t>(CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE)) &&
               aligned(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, p.b) && aligned(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, p.a) &&
               aligned(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, p.c) && aligned(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, p.c) &&
-              lt_.propose(handle, product_, b_, a_, c_, c_, preference, 1, &proposal, &found) == CUBLAS_STATUS_SUCCESS && found == 1;
-    algorithm_ = proposal.algo;
+              lt_.propose(handle, product_, b_, a_, c_, c_, preference, 1, &proposal_, &found) == CUBLAS_STATUS_SUCCESS && found == 1;
     if (preference) lt_.forget_preference(preference);
   }
   ~Plan() {
@@ -130,19 +128,19 @@ class Plan {
   Plan& operator=(const Plan&) = delete;
 
   template <class T, class Result>
-  bool run(cublasLtHandle_t handle, cudaStream_t stream, const Product<T, Result>& p, Result* c) const {
+  bool run(const LaunchContext& context, cublasLtHandle_t handle, const Product<T, Result>& p, Result* c) const {
     const float one = 1, before = p.accumulate == Accumulate::kAdd ? 1 : 0;
-    void* const workspace = library_workspace();
-    return usable_ && workspace &&
-           lt_.matmul(handle, product_, &one, p.b, b_, p.a, a_, &before, c, c_, c, c_, &algorithm_, workspace, kLibraryWorkspace, stream) ==
-               CUBLAS_STATUS_SUCCESS;
+    const std::size_t bytes = proposal_.workspaceSize;
+    void* const workspace = usable_ ? library_workspace(context, bytes) : nullptr;
+    return workspace && lt_.matmul(handle, product_, &one, p.b, b_, p.a, a_, &before, c, c_, c, c_, &proposal_.algo, workspace, bytes,
+                                   stream_of(context)) == CUBLAS_STATUS_SUCCESS;
   }
 
  private:
   const Functions& lt_ = cublaslt();
   cublasLtMatmulDesc_t product_ = nullptr;
   cublasLtMatrixLayout_t a_ = nullptr, b_ = nullptr, c_ = nullptr;
-  cublasLtMatmulAlgo_t algorithm_{};
+  cublasLtMatmulHeuristicResult_t proposal_{};
   bool usable_ = false;
 };
 
@@ -153,10 +151,10 @@ class Library {
 
   /// The product into c, by a plan that is made for p's own addresses when the key is new.
   template <class T, class Result>
-  bool run(cudaStream_t stream, const WorkKey& key, const Product<T, Result>& p, Result* c) {
+  bool run(const LaunchContext& context, const WorkKey& key, const Product<T, Result>& p, Result* c) {
     std::unique_ptr<Plan>& plan = plans_[key];
     if (!plan) plan = std::make_unique<Plan>(handle_, p);
-    return plan->run(handle_, stream, p, c);
+    return plan->run(context, handle_, p, c);
   }
 
  private:
@@ -189,7 +187,7 @@ void compute_product(const LaunchContext& context, const Product<T, Result>& p, 
                          .operand_type = kDTypeOf<T>,
                          .result_type = kDTypeOf<Result>,
                          .accumulate = p.accumulate};
-  const auto theirs = [&](void* result) { return library()->run(stream_of(context), work.key, p, static_cast<Result*>(result)); };
+  const auto theirs = [&](void* result) { return library()->run(context, work.key, p, static_cast<Result*>(result)); };
   compute_by_choice(context, work, [] { return library() != nullptr; }, ours, theirs);
 }
 
