@@ -153,7 +153,7 @@ void compute_by_choice(const LaunchContext& context, const LibraryWork& work, co
     if (capturing != cudaStreamCaptureStatusNone || !found()) return ours();
     choice = choices.emplace(work.key, Trial(stream, work, ours, theirs).passed()).first;
   }
-  if (!choice->second) return ours();
+  if (!choice->second || !found()) return ours();
   SEPIA_CHECK_KIND(theirs(work.result), ErrorKind::kInternal, "[cuda] ", work.name, " refused what it has done before");
 }
 

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include <cmath>
+#include <cstdlib>
 #include <memory>
 
 #include "engine/base/random.h"
@@ -109,6 +110,21 @@ TEST_P(CudaTraining, Bf16FollowsFp32) {
 }
 
 using CudaStep = CudaTest;
+
+TEST_F(CudaStep, LibrariesChosenInTheFirstStepGiveTheSameBitsInEveryRun) {
+  if (!cuda_under_test().simt) GTEST_SKIP() << "what stands for the libraries is in the emulator alone";
+  const Network network{"edgenet", 32, 4};
+  const Curve ours = train(network, kCuda, DType::kF32, {.record = true});
+  setenv("SEPIA_CUDA_LIBRARIES", "close", 1);  // right, with other last bits
+  const Curve choosing = train(network, kCuda, DType::kF32, {.record = true});
+  const Curve chosen = train(network, kCuda, DType::kF32, {.record = true});
+  unsetenv("SEPIA_CUDA_LIBRARIES");
+  EXPECT_EQ(choosing.played_back, 3);
+  EXPECT_EQ(choosing.losses, chosen.losses);
+  EXPECT_EQ(choosing.weights, chosen.weights);
+  EXPECT_NE(choosing.weights, ours.weights) << "no library was used";
+  expect_curves_close(choosing, ours, 1e-5);
+}
 
 TEST_F(CudaStep, ABatchOfAnotherSizeBetweenStepsDoesNoHarm) {
   const Network network{"edgenet", 32, 4};
