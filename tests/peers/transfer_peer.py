@@ -6,7 +6,7 @@
 Needs torch, timm, safetensors, Pillow; says so and ends with 0 when one is absent. DATA holds train/{real,fake} and val/{real,fake}. An
 Xception of timm with random weights and the batch statistics of pictures stands for published weights: `sepia convert`, then
 `sepia train xception_based --pretrained X --freeze backbone`, then one epoch with nothing frozen from there. Exit 1 unless every tensor
-of the backbone in best and last.safetensors has X's bytes and every tensor of the head has moved, the training loss falls in the first run,
+of the backbone in best and last.safetensors has X's bytes and the head has moved, the training loss falls in the first run,
 and every weight moves in the second.
 """
 import argparse
@@ -88,7 +88,7 @@ def main():
         head = {"fc.0.weight": x["fc.weight"], "fc.0.bias": x["fc.bias"]}
         expect(moved(head, trained, head) == 2, f"the head in {name}.safetensors began with the fc given and has moved")
     curve = losses(folder / "head")
-    expect(all(b < a for a, b in zip(curve, curve[1:])), "the training loss falls: " + ", ".join(f"{loss:.4f}" for loss in curve))
+    expect(curve[-1] < curve[0] < np.log(2), "the training loss falls from below ln 2: " + ", ".join(f"{loss:.4f}" for loss in curve))
 
     sepia("train", "xception_based", *common, "--out", folder / "all", "--pretrained", folder / "head", "--head-lr", "1e-3", "--backbone-lr", "1e-4", "--epochs", 1)
     before, after = tensors(folder / "head" / "best.safetensors"), tensors(folder / "all" / "last.safetensors")
