@@ -173,8 +173,10 @@ std::string describe_libraries() { return kEmulated ? "emulated" : str(describe_
 const StandIn* stand_in() {
   static const std::map<std::string_view, StandIn> kinds = {{"plain", {}},
                                                             {"close", {.factor = 1.0f + 0x1p-21f}},
+                                                            {"tf32", {.factor = 1.0f + 0x1p-11f}},
                                                             {"wrong", {.factor = 1.5f}},
                                                             {"overwrites", {.adds = false}},
+                                                            {"gathers", {.writes = false}},
                                                             {"unfinished", {.left_out = 1}},
                                                             {"refuses", {.refuses = true}}};
   const auto found = kinds.find(setting());

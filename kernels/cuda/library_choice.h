@@ -94,12 +94,15 @@ constexpr bool kEmulated = true;
 /// In the emulator a plain kernel stands for a library, so that the choice is tested. SEPIA_CUDA_LIBRARIES says what it is like; without
 /// the variable there is no library.
 struct StandIn {
-  float factor = 1.0f;        ///< wrong: 1.5 times the result; close: 1 + 2^-21 times, other bits within the rule
+  float factor = 1.0f;        ///< wrong: 1.5 times the result; tf32: 1 + 2^-11 times; close: 1 + 2^-21 times, other bits within the rule
   bool adds = true;           ///< overwrites: not where it should
+  bool writes = true;         ///< gathers: adds where it should overwrite
   std::int64_t left_out = 0;  ///< unfinished: the last element of the result is not computed
   bool refuses = false;       ///< refuses: takes no work
+
+  Accumulate mode(Accumulate asked) const { return (asked == Accumulate::kAdd ? adds : !writes) ? Accumulate::kAdd : Accumulate::kWrite; }
 };
-/// The one that the variable names (plain, close, wrong, overwrites, unfinished, refuses), or null.
+/// The one that the variable names (plain, close, tf32, wrong, overwrites, gathers, unfinished, refuses), or null.
 const StandIn* stand_in();
 #else
 constexpr bool kEmulated = false;

@@ -83,7 +83,7 @@ __device__ float plain_value(const Convolution<T, Result>& f, std::int64_t i) {
 template <class T, class Result>
 __global__ void plain_convolution_kernel(Convolution<T, Result> f, std::int64_t count, StandIn like) {
   const std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
-  if (i < count - like.left_out) put(f.result[i], like.factor * plain_value(f, i), like.adds ? f.accumulate : Accumulate::kWrite);
+  if (i < count - like.left_out) put(f.result[i], like.factor * plain_value(f, i), like.mode(f.accumulate));
 }
 
 bool found() { return stand_in() != nullptr; }

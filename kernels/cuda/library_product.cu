@@ -27,7 +27,7 @@ __global__ void plain_product_kernel(Product<T, Result> p, StandIn like) {
   for (std::int64_t k = 0; k < p.k; ++k) {
     sum = fmaf(to_float(p.a[p.a_transposed ? k * p.m + row : row * p.k + k]), to_float(p.b[p.b_transposed ? k * p.n + column : column * p.k + k]), sum);
   }
-  put(p.c[i], like.factor * sum, like.adds ? p.accumulate : Accumulate::kWrite);
+  put(p.c[i], like.factor * sum, like.mode(p.accumulate));
 }
 
 class Library {

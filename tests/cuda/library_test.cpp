@@ -127,6 +127,33 @@ TYPED_TEST(CudaLibrary, OneThatOverwritesIsUsedOnlyWhereNothingIsAddedTo) {
   EXPECT_EQ(this->template library_runs<float>(cases), kWrittenOfCases);
 }
 
+TYPED_TEST(CudaLibrary, OneThatAddsToWhatItShouldOverwriteIsUsedOnlyForAdding) {
+  this->library_is("gathers");
+  const auto cases = this->cases(45);
+  this->template library_runs<float>(cases);
+  EXPECT_EQ(this->template library_runs<float>(cases), kPartsOfCases - kWrittenOfCases);
+}
+
+TYPED_TEST(CudaLibrary, OneThatRoundsAsTf32DoesIsRefusedInFloatAlone) {
+  this->library_is("tf32");
+  const auto cases = this->cases(46);
+  this->template library_runs<float>(cases);
+  EXPECT_EQ(this->template library_runs<float>(cases), 0);
+  this->template library_runs<bf16>(cases);
+  EXPECT_EQ(this->template library_runs<bf16>(cases), kPartsOfCases);
+}
+
+TYPED_TEST(CudaLibrary, WhatIsAddedIsJudgedHoweverSmall) {
+  this->library_is("wrong");
+  const auto op_case = TypeParam::plain(47, kernels::Accumulate::kAdd);
+  Arrays small = op_case.inputs();
+  for (auto& [name, values] : small) {
+    for (double& value : values) value /= 1 << 16;
+  }
+  this->results(op_case, small);
+  EXPECT_EQ(this->template library_runs<float>({op_case}), 0);
+}
+
 TYPED_TEST(CudaLibrary, OneThatDoesNotKnowTheShapeLeavesItToOurs) {
   this->library_is("refuses");
   EXPECT_EQ(this->template library_runs<float>(this->cases(38)), 0);
