@@ -9,8 +9,6 @@
 namespace sepia::explain {
 namespace {
 
-constexpr std::int64_t kChannels = 3;
-
 std::vector<float> gaussian(double sigma) {
   const auto radius = static_cast<std::int64_t>(std::ceil(3 * sigma));
   std::vector<double> weights;
@@ -34,22 +32,22 @@ Baseline baseline_named(const std::string& name) {
 
 const char* baseline_name(Baseline baseline) { return baseline == Baseline::kBlur ? "blur" : baseline == Baseline::kBlack ? "black" : "mean"; }
 
-std::vector<float> blurred(std::span<const float> pictures, std::int64_t height, std::int64_t width, double sigma) {
+std::vector<float> blurred(std::span<const float> pictures, std::int64_t height, std::int64_t width, double sigma, std::int64_t channels) {
   SEPIA_CHECK(sigma > 0, "[explain] a blur needs a sigma above 0, got ", sigma);
   const std::vector<float> weights = gaussian(sigma);
   const auto radius = static_cast<std::int64_t>(weights.size() / 2);
-  const std::int64_t row = width * kChannels, rows = static_cast<std::int64_t>(pictures.size()) / row;
+  const std::int64_t row = width * channels, rows = static_cast<std::int64_t>(pictures.size()) / row;
   std::vector<float> across(pictures.size()), result(pictures.size());
   parallel_for(rows, [&](std::int64_t r) {
     const float* from = pictures.data() + r * row;
     // The row with its border pixels repeated, so that the loops over it need no clamping.
-    std::vector<float> padded(static_cast<std::size_t>((width + 2 * radius) * kChannels));
+    std::vector<float> padded(static_cast<std::size_t>((width + 2 * radius) * channels));
     for (std::int64_t x = -radius; x < width + radius; ++x) {
-      std::copy_n(from + std::clamp<std::int64_t>(x, 0, width - 1) * kChannels, kChannels, padded.begin() + (x + radius) * kChannels);
+      std::copy_n(from + std::clamp<std::int64_t>(x, 0, width - 1) * channels, channels, padded.begin() + (x + radius) * channels);
     }
     float* to = across.data() + r * row;
     for (std::size_t k = 0; k < weights.size(); ++k) {
-      const float* shifted = padded.data() + static_cast<std::int64_t>(k) * kChannels;
+      const float* shifted = padded.data() + static_cast<std::int64_t>(k) * channels;
       for (std::int64_t i = 0; i < row; ++i) to[i] += weights[k] * shifted[i];
     }
   });
@@ -69,7 +67,7 @@ std::vector<float> baseline_of(Baseline baseline, std::span<const float> input, 
   std::vector<float> result(input.size());
   if (baseline == Baseline::kMean) return result;
   for (std::size_t i = 0; i < result.size(); ++i) {
-    const std::size_t c = i % kChannels;
+    const std::size_t c = i % 3;
     result[i] = static_cast<float>((0 - normalisation.mean[c]) / normalisation.std[c]);
   }
   return result;

@@ -24,7 +24,7 @@ const char* baseline_name(Baseline baseline);
 /// The baseline of each of N pictures of height x width x 3, in the network's input (normalised) values.
 std::vector<float> baseline_of(Baseline baseline, std::span<const float> input, std::int64_t height, std::int64_t width, const ops::Normalisation& normalisation);
 
-/// N pictures under a Gaussian blur, truncated at 3 sigma, the border's pixels repeated outwards.
-std::vector<float> blurred(std::span<const float> pictures, std::int64_t height, std::int64_t width, double sigma);
+/// N pictures (height, width, channels) under a Gaussian blur, truncated at 3 sigma, the border's pixels repeated outwards.
+std::vector<float> blurred(std::span<const float> pictures, std::int64_t height, std::int64_t width, double sigma, std::int64_t channels = 3);
 
 }  // namespace sepia::explain

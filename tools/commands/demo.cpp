@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "data/faces_dataset.h"
 #include "data/toy.h"
 #include "engine/base/error.h"
 #include "models/model.h"
@@ -15,6 +16,7 @@
 #include "tools/cli/signals.h"
 #include "tools/commands/commands.h"
 #include "tools/commands/train_run.h"
+#include "tools/explain/figures.h"
 #include "tools/predict/predict_pictures.h"
 
 namespace sepia::cli {
@@ -52,6 +54,19 @@ void judge_some(const fs::path& run, const fs::path& data, const Compute& comput
   });
 }
 
+/// Where in six test pictures the verdicts come from: Grad-CAM over the pictures.
+void explain_some(const fs::path& run, const fs::path& data, const fs::path& out, const Compute& compute) {
+  LoadedModel model = load_model(run.string(), {.device = compute.device, .dtype = compute.dtype});
+  const FacesDataset dataset(data, "test", {.image_size = static_cast<int>(model.spec.image_size)});
+  fs::create_directories(out);
+  tools::FigureOptions figure;
+  figure.explain.layer = model.spec.explained_layer;
+  figure.explain.normalisation = model.spec.normalisation;
+  figure.out = out;
+  tools::draw_overlays({*model.module, model.spec, dataset}, figure);
+  fmt::print(stderr, "\nsepia explain -m {} --data {} --figure overlays: {}\n", run.string(), data.string(), (out / "overlays.gradcam.png").string());
+}
+
 int run_demo(const DemoOptions& options) {
   train::TrainConfig config;
   const Compute compute = use_device(options.device);
@@ -59,7 +74,7 @@ int run_demo(const DemoOptions& options) {
   config.precision = options.device.precision;
   config.threads = options.device.threads;
   const fs::path &out = options.output.out, data = out / "data", run = out / "run";
-  claim_output_folder(out, options.output.overwrite, {"data", "run"});
+  claim_output_folder(out, options.output.overwrite, {"data", "run", "explanations"});
   const GracefulStop graceful;
 
   fmt::print(stderr, "1. drawn faces, half of them with a blended inner face: {}\n", data.string());
@@ -78,6 +93,7 @@ int run_demo(const DemoOptions& options) {
                                                                   std::to_string(config.epochs), "--select", "val_auc", "--seed", std::to_string(config.seed)}});
   if (result.outcome.interrupted) return stop_exit_code();
   judge_some(run, data, compute);
+  explain_some(run, data, out / "explanations", compute);
   fmt::print(stderr, "\nOpen {} in a browser. With your own pictures: sepia train edgenet --data FOLDER --out RUN\n", (run / "report.html").string());
   return 0;
 }

@@ -5,8 +5,23 @@
 
 #include "engine/base/error.h"
 #include "tools/cli/numbers.h"
+#include "tools/report/text.h"
 
 namespace sepia::tools {
+namespace {
+
+double largest_of(const explain::Map& map) { return map.values.empty() ? 0 : explain::extremes(map).magnitude(); }
+
+/// The magnitude that all but the largest half percent of values stay below.
+double shown_magnitude(const explain::Map& map) {
+  if (map.values.empty()) return 0;
+  std::vector<float> sizes = explain::magnitudes(map).values;
+  const auto place = sizes.begin() + static_cast<std::ptrdiff_t>((sizes.size() - 1) * 199 / 200);
+  std::ranges::nth_element(sizes, place);
+  return *place > 0 ? *place : largest_of(map);
+}
+
+}  // namespace
 
 ColorScale ColorScale::up_to(double magnitude, bool is_signed) {
   return {.low = is_signed ? -magnitude : 0, .high = magnitude, .colors = is_signed ? ColorMap::kDiverging : ColorMap::kSequential};
@@ -19,15 +34,26 @@ ScaleRule ScaleRule::parse(const std::string& text) {
   return {Kind::kFixed, cli::parse_real("--scale", text, cli::kPositive)};
 }
 
-std::vector<ColorScale> color_scales(const std::vector<const explain::Map*>& maps, const ScaleRule& rule, bool is_signed) {
-  std::vector<double> largest;
-  for (const explain::Map* map : maps) largest.push_back(map->values.empty() ? 0 : explain::extremes(*map).magnitude());
-  const double of_all = largest.empty() ? 0 : *std::ranges::max_element(largest);
+std::vector<ColorScale> color_scales(const std::vector<const explain::Map*>& maps, const ScaleRule& rule, const explain::MethodFacts& method) {
+  std::vector<double> ends;
+  for (const explain::Map* map : maps) ends.push_back(method.cam ? largest_of(*map) : shown_magnitude(*map));
+  const double of_all = ends.empty() ? 0 : *std::ranges::max_element(ends);
   std::vector<ColorScale> scales;
-  for (const double own : largest) {
-    scales.push_back(ColorScale::up_to(rule.kind == ScaleRule::Kind::kImage ? own : rule.kind == ScaleRule::Kind::kShared ? of_all : rule.value, is_signed));
+  double largest = 0;
+  for (const explain::Map* map : maps) largest = std::max(largest, largest_of(*map));
+  for (std::size_t i = 0; i < maps.size(); ++i) {
+    const double end = rule.kind == ScaleRule::Kind::kImage ? ends[i] : rule.kind == ScaleRule::Kind::kShared ? of_all : rule.value;
+    scales.push_back(ColorScale::up_to(end, method.is_signed));
+    scales.back().saturates = end < (rule.kind == ScaleRule::Kind::kImage ? largest_of(*maps[i]) : largest);
   }
   return scales;
+}
+
+std::string saturation_words(const ColorScale& scale, const std::vector<const explain::Map*>& maps) {
+  if (!scale.saturates) return "";
+  double largest = 0;
+  for (const explain::Map* map : maps) largest = std::max(largest, largest_of(*map));
+  return "Colours end at " + report::number_text(scale.high, 3) + "; the largest value is " + report::number_text(largest, 3) + ".";
 }
 
 Image painted(const explain::Map& map, const ColorScale& scale) {

@@ -6,6 +6,7 @@
 
 #include "data/image.h"
 #include "engine/explain/map.h"
+#include "engine/explain/method.h"
 #include "tools/explain/color_map.h"
 
 namespace sepia::tools {
@@ -14,6 +15,7 @@ namespace sepia::tools {
 struct ColorScale {
   double low = 0, high = 1;
   ColorMap colors = ColorMap::kSequential;
+  bool saturates = false;  ///< some values lie beyond the ends
 
   /// The colour's place in [0, 1]; the first colour's when low and high are equal.
   double place(double value) const { return high > low ? (value - low) / (high - low) : 0; }
@@ -30,8 +32,12 @@ struct ScaleRule {
   static ScaleRule parse(const std::string& text);
 };
 
-/// The scale of each map: its own largest magnitude, the largest of all, or the fixed value.
-std::vector<ColorScale> color_scales(const std::vector<const explain::Map*>& maps, const ScaleRule& rule, bool is_signed);
+/// The scale of each map: its own largest magnitude, the largest of all, or the fixed value. Maps of single pixels (not those of layers) hold
+/// a few values far above all others: of each, the largest half percent is not counted, and those pixels take the last colour.
+std::vector<ColorScale> color_scales(const std::vector<const explain::Map*>& maps, const ScaleRule& rule, const explain::MethodFacts& method);
+
+/// "Colours end at 0.002, the largest value is 0.013."; empty when no value lies beyond the scale.
+std::string saturation_words(const ColorScale& scale, const std::vector<const explain::Map*>& maps);
 
 /// The map in colours, one pixel per value.
 Image painted(const explain::Map& map, const ColorScale& scale);

@@ -24,7 +24,8 @@ struct Legend {
 };
 
 Legend legend_of(const ColorScale& scale) {
-  Legend legend{.scale = scale, .ticks = {{0.0, report::number_text(scale.low, 3)}, {0.5, report::number_text((scale.low + scale.high) / 2, 3)}, {1.0, report::number_text(scale.high, 3)}}};
+  Legend legend{.scale = scale, .ticks = {{0.0, report::number_text(scale.low, 3)}, {0.5, report::number_text((scale.low + scale.high) / 2, 3)}, {1.0, (scale.saturates ? "≥ " : "") + report::number_text(scale.high, 3)}}};
+  if (scale.saturates && scale.low < 0) legend.ticks.front().second = "≤ " + legend.ticks.front().second;
   double widest = 0;
   for (const auto& [place, text] : legend.ticks) widest = std::max(widest, report::text_width(text, kTick));
   legend.width = kMargin + kBarWidth + 8 + widest + kMargin;

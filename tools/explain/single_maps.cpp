@@ -12,6 +12,7 @@
 #include "engine/base/file.h"
 #include "engine/base/parallel_for.h"
 #include "engine/base/sha256.h"
+#include "engine/explain/deletion.h"
 #include "engine/metrics/scores.h"
 #include "tools/explain/npy.h"
 #include "tools/explain/sheet.h"
@@ -59,18 +60,28 @@ Sheet sheet_of(const Item& item, const explain::ExplainOptions& options, const C
     sheet.notes.back() += fmt::format(" Probability of fake: {}.", report::number_text(softmax(Logits2{item.explanation.logits[0], item.explanation.logits[1]})[1]));
   }
   if (empty) sheet.notes.push_back("The map is empty: nothing at this layer speaks for the class.");
+  if (const std::string words = saturation_words(scale, {&item.map}); !words.empty() && !empty) sheet.notes.push_back(words);
   if (const std::string words = completeness_words(item.explanation); !words.empty()) sheet.notes.push_back(words);
   return sheet;
 }
 
+nlohmann::ordered_json curves_json(nn::Module& model, const Item& item, const SingleMapsOptions& options) {
+  const std::vector<float> picture = explain::to_floats(input_of(model, {&item.image}, options.explain.normalisation));
+  const std::vector<float> baseline = explain::baseline_of(options.explain.baseline, picture, item.map.height, item.map.width, options.explain.normalisation);
+  const explain::DeletionInsertion curves =
+      explain::deletion_and_insertion(model, picture, baseline, item.map, item.explanation.explained_class, {.batch_size = options.batch_size});
+  return {{"baseline", explain::baseline_name(options.explain.baseline)}, {"deletion_auc", curves.deletion.auc}, {"insertion_auc", curves.insertion.auc},
+          {"share", curves.share}, {"deletion", curves.deletion.probability}, {"insertion", curves.insertion.probability}};
+}
+
 /// Writes what belongs to the items and reports them.
-void finish(const std::vector<Item>& items, const SingleMapsOptions& options, const std::function<void(const nlohmann::ordered_json&)>& report) {
+void finish(nn::Module& model, const std::vector<Item>& items, const SingleMapsOptions& options, const std::function<void(const nlohmann::ordered_json&)>& report) {
   const explain::MethodFacts& facts = explain::facts_of(options.explain.method);
   std::vector<const explain::Map*> maps;
   for (const Item& item : items) {
     if (item.error.empty()) maps.push_back(&item.map);
   }
-  const std::vector<ColorScale> scales = color_scales(maps, options.scale, facts.is_signed);
+  const std::vector<ColorScale> scales = color_scales(maps, options.scale, facts);
   std::size_t next = 0;
   for (const Item& item : items) {
     if (!item.error.empty()) {
@@ -85,6 +96,7 @@ void finish(const std::vector<Item>& items, const SingleMapsOptions& options, co
     entry.update(settings_json(options.explain));
     entry = explanation_json(std::move(entry), item.explanation, item.map);
     entry["color_scale"] = {scale.low, scale.high};
+    if (options.curves) entry["curves"] = curves_json(model, item, options);
     report(entry);
   }
 }
@@ -131,10 +143,10 @@ void write_single_maps(nn::Module& model, const models::ModelSpec& spec, const s
       items[i].map = at_picture_size(items[i].explanation.map, spec.image_size);
     }
     if (together) continue;
-    finish(items, options, report);
+    finish(model, items, options, report);
     items.clear();
   }
-  if (together) finish(items, options, report);
+  if (together) finish(model, items, options, report);
 }
 
 }  // namespace sepia::tools

@@ -17,6 +17,7 @@ struct SingleMapsOptions {
   explain::ExplainOptions explain{};
   ClassRule class_rule = ClassRule::kFake;  ///< loose pictures have no label: true is not possible
   ScaleRule scale{};
+  bool curves = false;  ///< deletion and insertion curves into the index
   int batch_size = 8;
   std::filesystem::path out;
 };
