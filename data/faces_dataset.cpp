@@ -22,12 +22,6 @@ std::string lower_case(std::string text) {
   return text;
 }
 
-bool has_picture_name(const fs::path& path) {
-  static constexpr std::array kExtensions = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tga", ".ppm", ".pgm", ".pnm"};
-  const std::string extension = lower_case(path.extension().string());
-  return !path.filename().string().starts_with('.') && std::find(kExtensions.begin(), kExtensions.end(), extension) != kExtensions.end();
-}
-
 /// The names in a folder, sorted by bytes. `shown` names the folder in messages.
 std::vector<std::string> list_folder(const fs::path& folder, const std::string& shown) {
   std::error_code error;
@@ -168,6 +162,12 @@ void FacesDataset::offer_to_cache(std::size_t i, const Image& decoded) const {
 
 std::size_t FacesDataset::count(int label) const {
   return static_cast<std::size_t>(std::count_if(entries_.begin(), entries_.end(), [&](const Entry& e) { return e.label == label; }));
+}
+
+bool has_picture_name(const fs::path& path) {
+  static constexpr std::array kExtensions = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tga", ".ppm", ".pgm", ".pnm"};
+  const std::string extension = lower_case(path.extension().string());
+  return !path.filename().string().starts_with('.') && std::find(kExtensions.begin(), kExtensions.end(), extension) != kExtensions.end();
 }
 
 bool has_split(const fs::path& root, const std::string& split) {

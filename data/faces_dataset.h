@@ -71,6 +71,9 @@ class FacesDataset final : public Dataset {
   std::unique_ptr<Cache> cache_;
 };
 
+/// Whether a file is named as a picture: not hidden, ending in .jpg .jpeg .png .webp .bmp .tga .ppm .pgm .pnm, in any case.
+bool has_picture_name(const std::filesystem::path& path);
+
 /// Whether ROOT/SPLIT is there. kPath when ROOT itself is missing or cannot be searched.
 bool has_split(const std::filesystem::path& root, const std::string& split);
 

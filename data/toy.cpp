@@ -1,21 +1,19 @@
 #include "data/toy.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cstring>
-#include <exception>
 #include <fstream>
-#include <mutex>
 #include <nlohmann/json.hpp>
 #include <system_error>
-#include <thread>
 #include <utility>
 #include <vector>
 
 #include "data/dataset.h"
 #include "data/image_write.h"
+#include "data/sampling.h"
 #include "data/toy_face.h"
 #include "data/toy_looks.h"
+#include "data/work_queue.h"
 #include "engine/base/error.h"
 #include "engine/base/file.h"
 #include "engine/base/random.h"
@@ -44,16 +42,6 @@ Image smoothed(const Image& image) {
     }
   }
   return out;
-}
-
-/// The value at (x, y), in 1/256 pixel, by bilinear interpolation; beyond the border the border's.
-int sample(const Image& image, int x, int y, int channel) {
-  x = std::clamp(x, 0, (image.width - 2) * 256);
-  y = std::clamp(y, 0, (image.height - 2) * 256);
-  const int ix = x / 256, iy = y / 256, fx = x % 256, fy = y % 256;
-  const auto at = [&](int px, int py) { return static_cast<int>(image.pixel(px, py)[channel]); };
-  const int top = at(ix, iy) * (256 - fx) + at(ix + 1, iy) * fx, bottom = at(ix, iy + 1) * (256 - fx) + at(ix + 1, iy + 1) * fx;
-  return (top * (256 - fy) + bottom * fy + 32768) / 65536;
 }
 
 /// How the inner face is changed before it is put back.
@@ -98,7 +86,7 @@ void swap_inner_face(detail::ToyFace& face, RandomStream& random) {
       const int from_y = (face.place.y * 16 + (y * 256 - face.place.y * 16) * 1024 / forgery.scale) + forgery.shift_y;
       std::uint8_t* out = face.image.pixel(x, y);
       for (int c = 0; c < 3; ++c) {
-        const int plain = sample(source, from_x, from_y, c), soft = sample(smooth, from_x, from_y, c);
+        const int plain = detail::sample_between(source, from_x, from_y, c), soft = detail::sample_between(smooth, from_x, from_y, c);
         const int checker = (x + y) % 2 == 0 ? forgery.checker : -forgery.checker;
         const int changed = plain + (plain - soft) * forgery.detail / 256 + forgery.tint[c] + checker;
         out[c] = static_cast<std::uint8_t>(std::clamp((out[c] * (256 - alpha) + changed * alpha + 128) / 256, 0, 255));
@@ -129,34 +117,10 @@ void write_plainly(const fs::path& path, const std::vector<std::byte>& bytes) {
   SEPIA_CHECK_KIND(file.good(), ErrorKind::kPath, path.string(), ": cannot write ", bytes.size(), " bytes (disk full?)");
 }
 
-void run_jobs(const fs::path& out, const std::vector<Job>& jobs, const ToyOptions& options) {
-  std::atomic<std::size_t> next{0};
-  std::mutex mutex;  // guards `done` and `failure`
-  std::size_t done = 0;
-  std::exception_ptr failure;
-  const auto work = [&] {
-    try {
-      for (std::size_t i = next++; i < jobs.size(); i = next++) {
-        const Job& job = jobs[i];
-        const std::string digits = std::to_string(job.index);
-        const std::string name = std::string(4 - std::min<std::size_t>(4, digits.size()), '0') + digits + ".png";
-        write_plainly(out / job.split / class_name(job.label) / name,
-                      encode_png(toy_picture(options.seed, job.split, job.label, job.index)));
-        const std::lock_guard lock(mutex);
-        ++done;
-        if (options.progress) options.progress(done, jobs.size());
-      }
-    } catch (...) {
-      next = jobs.size();
-      const std::lock_guard lock(mutex);
-      if (!failure) failure = std::current_exception();
-    }
-  };
-  std::vector<std::thread> threads;
-  for (int t = 1; t < options.threads; ++t) threads.emplace_back(work);
-  work();
-  for (auto& thread : threads) thread.join();
-  if (failure) std::rethrow_exception(failure);
+void draw_job(const fs::path& out, const Job& job, const ToyOptions& options) {
+  const std::string digits = std::to_string(job.index);
+  const std::string name = std::string(4 - std::min<std::size_t>(4, digits.size()), '0') + digits + ".png";
+  write_plainly(out / job.split / class_name(job.label) / name, encode_png(toy_picture(options.seed, job.split, job.label, job.index)));
 }
 
 constexpr const char* kMarker = "toy.json";
@@ -189,7 +153,7 @@ void write_toy_dataset(const fs::path& out, const ToyOptions& options) {
     }
   }
   SEPIA_CHECK(!jobs.empty(), "a toy data set needs at least one picture");
-  run_jobs(out, jobs, options);
+  run_on_threads(jobs.size(), options.threads, [&](std::size_t i) { draw_job(out, jobs[i], options); }, options.progress);
   const nlohmann::ordered_json marker = {
       {"toy", true},
       {"what", "drawn faces; fake ones carry a blended inner face"},

@@ -3,16 +3,18 @@
 #include <algorithm>
 #include <cstring>
 
+#include "data/augment_strong.h"
 #include "engine/base/error.h"
 #include "engine/base/random.h"
 
 namespace sepia {
 
-namespace {
-
-constexpr int kPadding = 4;
-
-}  // namespace
+Augment augment_from_name(const std::string& name) {
+  if (name == "none") return Augment::kNone;
+  if (name == "document") return Augment::kDocument;
+  if (name == "strong") return Augment::kStrong;
+  fail(ErrorKind::kUsage, "there is no augmentation '", name, "'; use document, strong or none");
+}
 
 void crop_and_flip(const Image& image, int left, int top, bool flip, std::span<std::uint8_t> out) {
   SEPIA_CHECK(out.size() == image.rgb.size(), "[crop_and_flip] output of ", out.size(), " bytes for a picture of ", image.rgb.size());
@@ -37,9 +39,14 @@ void apply_augment(Augment augment, const AugmentKey& key, const Image& image, s
     crop_and_flip(image, 0, 0, false, out);
     return;
   }
+  if (augment == Augment::kStrong) {
+    SEPIA_CHECK(out.size() == image.rgb.size(), "[apply_augment] output of ", out.size(), " bytes for a picture of ", image.rgb.size());
+    std::ranges::copy(apply_strong_changes(draw_strong_changes(key), image).rgb, out.begin());
+    return;
+  }
   RandomStream random(key.seed, RandomPurpose::kAugmentation, key.epoch, key.sample);
-  const int left = static_cast<int>(random.below(2 * kPadding + 1)) - kPadding;
-  const int top = static_cast<int>(random.below(2 * kPadding + 1)) - kPadding;
+  const int left = static_cast<int>(random.below(2 * kCropPadding + 1)) - kCropPadding;
+  const int top = static_cast<int>(random.below(2 * kCropPadding + 1)) - kCropPadding;
   const bool flip = random.below(2) == 1;
   crop_and_flip(image, left, top, flip, out);
 }

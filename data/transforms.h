@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 
 #include "data/image.h"
 
@@ -12,7 +13,12 @@ namespace sepia {
 enum class Augment {
   kNone,      ///< the picture as it is
   kDocument,  ///< random crop with padding 4, then horizontal flip with probability 1/2
+  kStrong,    ///< that crop, then flips and turns, light, blur and JPEG: data/augment_strong.h
 };
+/// "none", "document", "strong"; throws kUsage otherwise.
+Augment augment_from_name(const std::string& name);
+
+inline constexpr int kCropPadding = 4;
 
 /// What the change of one sample depends on, and nothing else: not the thread, the batch or what came before.
 struct AugmentKey {

@@ -68,4 +68,23 @@ struct ImagesToInput {
   constexpr bool as_they_lie() const { return !crop_y && !flip && source_rows() == height && source_columns() == width; }
 };
 
+/// Row or column -1 is 1, `extent` is `extent` - 2: the border is the mirror and is not repeated (torch's padding "reflect"). For
+/// positions at most one outside; in a single row every neighbour is the row itself.
+constexpr std::int64_t reflected(std::int64_t position, std::int64_t extent) {
+  if (position < 0) return extent > 1 ? 1 : 0;
+  return position < extent ? position : extent > 1 ? extent - 2 : 0;
+}
+
+/// What blurring takes away, enlarged: y = clamp(20 (v - blur(v)), -3, 3), v the picture in [0, 1], blur the 3x3 binomial filter
+/// (1 2 1) x (1 2 1) / 16 with reflected borders. y (N, height, width, 3), pixels as many bytes.
+/// On bytes p this is whole-numbered but for the last division: r = 16 p - sum of weights times bytes, y = clamp(r, -612, 612) / 204.
+template <class T>
+struct ImagesToResidual {
+  std::int64_t batch, height, width;
+  const std::uint8_t* pixels;
+  T* y;
+
+  static constexpr int kBound = 612, kDivisor = 204;  ///< 3 and 1/20 in units of r: 16 * 255
+};
+
 }  // namespace sepia::kernels

@@ -30,6 +30,7 @@
   X(add_forward, AddForward)                               \
   X(accumulate_into, AccumulateInto)                       \
   X(images_to_input, ImagesToInput)                        \
+  X(images_to_residual, ImagesToResidual)                  \
   X(max_pool_forward, MaxPoolForward)                      \
   X(max_pool_backward, MaxPoolBackward)                    \
   X(global_avg_pool_forward, GlobalAvgPoolForward)         \

@@ -20,6 +20,7 @@ enum class RandomPurpose : std::uint32_t {
   kToyData = 4,
   kBootstrap = 5,
   kExplanation = 6,
+  kBlendedData = 7,
   kTest = 100,
 };
 

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "engine/base/error.h"
+#include "engine/metrics/delong.h"
 
 namespace sepia {
 
@@ -53,6 +54,7 @@ Evaluation evaluate(std::span<const Logits2> logits, std::span<const std::uint8_
   result.cllr = cllr(logits, labels);
   result.auc_ci95 = params.bootstrap.replicates == 0 ? MetricInterval{std::nullopt, "no bootstrap replicates were asked for"}
                                                      : bootstrap_auc_interval(second, labels, params.bootstrap);
+  result.auc_delong_ci95 = delong_auc_interval(result.roc_second);
   return result;
 }
 

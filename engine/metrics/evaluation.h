@@ -43,7 +43,8 @@ struct Evaluation {
   Metric auc;               ///< the second
   Metric auc_p_value, eer, average_precision, tpr_at_fpr_1pct;
   Metric brier, ece, cllr;
-  MetricInterval auc_ci95;
+  MetricInterval auc_ci95;         ///< by bootstrap
+  MetricInterval auc_delong_ci95;  ///< by DeLong's variance
   bool all_one_class = false;  ///< every sample, and there is one, was called the same class
   RocCurve roc_first, roc_second;
   std::vector<ReliabilityBin> reliability;

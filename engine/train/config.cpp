@@ -26,6 +26,7 @@ Json to_json(const TrainConfig& c) {
       {"real_folder", c.real_folder},
       {"fake_folder", c.fake_folder},
       {"image_size", c.image_size},
+      {"input", ops::input_kind_name(c.normalisation.kind)},
       {"normalise_mean", c.normalisation.mean},
       {"normalise_std", c.normalisation.std},
       {"numerics", c.numerics},
@@ -105,6 +106,7 @@ TrainConfig config_from_json(const std::string& json, const std::string& source)
     read("image_size", c.image_size);
     read("normalise_mean", c.normalisation.mean);
     read("normalise_std", c.normalisation.std);
+    c.normalisation.kind = ops::input_kind_from_name(name("input"));
     read("numerics", c.numerics);
     read("augment", c.augment);
     read("epochs", c.epochs);

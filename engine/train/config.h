@@ -41,7 +41,7 @@ struct TrainConfig {
   std::int64_t image_size = 256;
   ops::Normalisation normalisation{};
   std::string numerics = "pytorch";  ///< or "keras": the model's, from the file of pretrained weights
-  std::string augment = "document";  ///< document or none
+  std::string augment = "document";  ///< document, strong or none
 
   int epochs = 5;
   int batch_size = 32;

@@ -15,12 +15,12 @@ std::string evaluation_to_json(const Evaluation& evaluation, const std::string& 
     if (!named.metric->value) j[name + "_reason"] = named.metric->reason;
     if (name == "accuracy") j["confusion"] = {{c.tn, c.fp}, {c.fn, c.tp}};
   }
-  if (evaluation.auc_ci95.value) {
-    j["auc_ci95"] = {evaluation.auc_ci95.value->first, evaluation.auc_ci95.value->second};
-  } else {
-    j["auc_ci95"] = nullptr;
-    j["auc_ci95_reason"] = evaluation.auc_ci95.reason;
-  }
+  const auto interval = [&](const char* name, const MetricInterval& value) {
+    j[name] = value.value ? nlohmann::ordered_json({value.value->first, value.value->second}) : nlohmann::ordered_json(nullptr);
+    if (!value.value) j[std::string(name) + "_reason"] = value.reason;
+  };
+  interval("auc_ci95", evaluation.auc_ci95);
+  interval("auc_delong_ci95", evaluation.auc_delong_ci95);
   j["all_one_class"] = evaluation.all_one_class;
   j["positive"] = "fake";
   return j.dump(2) + "\n";

@@ -152,7 +152,7 @@ class Controls {
     Batch batch;
     for (std::uint32_t epoch = 1;; ++epoch) {
       model->train();
-      Loader loader(pictures, {.batch_size = config_.batch_size, .shuffle = true, .seed = config_.seed, .epoch = epoch, .augment = augment_of(config_),
+      Loader loader(pictures, {.batch_size = config_.batch_size, .shuffle = true, .seed = config_.seed, .epoch = epoch, .augment = augment_from_name(config_.augment),
                                .workers = config_.workers, .samples = half});
       for (std::size_t i = 0; steps < most_steps && loader.next(batch); ++i, ++steps) {
         const double progress = epoch - 1 + static_cast<double>(i) / static_cast<double>(batches);

@@ -60,12 +60,6 @@ StepOptions step_options_of(const TrainConfig& config, const SplitPictures& trai
           .head_lr_scale = scale(config.transfer.head_lr), .backbone_lr_scale = scale(config.transfer.backbone_lr)};
 }
 
-Augment augment_of(const TrainConfig& config) {
-  if (config.augment == "none") return Augment::kNone;
-  SEPIA_CHECK(config.augment == "document", "--augment must be document or none; got '", config.augment, "'");
-  return Augment::kDocument;
-}
-
 /// One run of the loop: the state that lives as long as it does.
 class Trainer::Run {
  public:
@@ -141,7 +135,7 @@ class Trainer::Run {
     t_.model_.train();
     t_.observer_.on_epoch_begin(state_.epoch, config.epochs, train_.usable.size(), static_cast<std::size_t>(state_.samples));
     Loader loader(*train_.dataset, {.batch_size = config.batch_size, .shuffle = true, .seed = config.seed, .epoch = static_cast<std::uint32_t>(state_.epoch),
-                                    .augment = augment_of(config), .workers = config.workers, .prefetch = 4,
+                                    .augment = augment_from_name(config.augment), .workers = config.workers, .prefetch = 4,
                                     .start_batch = static_cast<std::size_t>(state_.batches_done), .samples = train_.usable});
     while (static_cast<std::size_t>(state_.batches_done) < total_batches_) {
       step(loader);

@@ -68,7 +68,5 @@ std::vector<double> class_weights_of(const TrainConfig& config, const SplitPictu
 
 /// How a configuration asks its steps to be made.
 StepOptions step_options_of(const TrainConfig& config, const SplitPictures& train);
-/// kUsage for a name that is none.
-Augment augment_of(const TrainConfig& config);
 
 }  // namespace sepia::train

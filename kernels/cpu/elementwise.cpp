@@ -92,5 +92,27 @@ void images_to_input(const LaunchContext&, const ImagesToInput<float>& a) {
   });
 }
 
+void images_to_residual(const LaunchContext&, const ImagesToResidual<float>& a) {
+  using Residual = ImagesToResidual<float>;
+  constexpr std::int64_t kChannels = 3;
+  parallel_for(a.batch * a.height, [&](std::int64_t row) {
+    const std::int64_t n = row / a.height, h = row % a.height, length = a.width * kChannels;
+    const auto source = [&](std::int64_t from) { return a.pixels + (n * a.height + reflected(from, a.height)) * length; };
+    const std::uint8_t *up = source(h - 1), *here = source(h), *down = source(h + 1);
+    float* y = a.y + row * length;
+    // The column's sum over the three rows, at element i of a row.
+    const auto column = [&](std::int64_t i) { return up[i] + 2 * here[i] + down[i]; };
+    const auto write = [&](std::int64_t i, std::int64_t left, std::int64_t right) {
+      const int r = 16 * here[i] - (column(left) + 2 * column(i) + column(right));
+      y[i] = static_cast<float>(std::clamp(r, -Residual::kBound, Residual::kBound)) / static_cast<float>(Residual::kDivisor);
+    };
+    for (std::int64_t c = 0; c < kChannels; ++c) {
+      write(c, reflected(-1, a.width) * kChannels + c, reflected(1, a.width) * kChannels + c);
+      if (a.width > 1) write(length - kChannels + c, length - 2 * kChannels + c, length - 2 * kChannels + c);
+    }
+    for (std::int64_t i = kChannels; i < length - kChannels; ++i) write(i, i - kChannels, i + kChannels);
+  });
+}
+
 }  // namespace sepia::kernels::cpu
 #endif

@@ -175,7 +175,34 @@ __global__ void __launch_bounds__(kThreads) images_to_input_cut_kernel(ImagesToI
   }
 }
 
+/// A block takes rows of y, a thread every kThreads-th element of a row: neighbours read neighbouring bytes of three rows, which the
+/// block's cache holds, so that memory is read about once. A step does this once, on one byte per element.
+template <class T>
+__global__ void __launch_bounds__(kThreads) images_to_residual_kernel(ImagesToResidual<T> a) {
+  const std::int64_t row = blockIdx.x, n = row / a.height, h = row - n * a.height;
+  const int length = static_cast<int>(a.width) * 3, width = static_cast<int>(a.width);
+  const std::uint8_t* picture = a.pixels + n * a.height * length;
+  const std::uint8_t* up = picture + reflected(h - 1, a.height) * length;
+  const std::uint8_t* here = picture + h * length;
+  const std::uint8_t* down = picture + reflected(h + 1, a.height) * length;
+  for (int e = static_cast<int>(threadIdx.x); e < length; e += kThreads) {
+    const int w = e / 3, c = e - w * 3;
+    const int left = static_cast<int>(reflected(w - 1, width)) * 3 + c, right = static_cast<int>(reflected(w + 1, width)) * 3 + c;
+    const int sum = up[left] + up[right] + down[left] + down[right] + 2 * (up[e] + down[e] + here[left] + here[right]) + 4 * here[e];
+    int r = 16 * here[e] - sum;
+    r = r < -a.kBound ? -a.kBound : r > a.kBound ? a.kBound : r;
+    a.y[row * length + e] = from_float<T>(static_cast<float>(r) / static_cast<float>(a.kDivisor));
+  }
+}
+
 }  // namespace
+
+template <class T>
+void images_to_residual(const LaunchContext& context, const ImagesToResidual<T>& a) {
+  const std::int64_t rows = a.batch * a.height;
+  if (rows == 0 || a.width == 0) return;
+  launch(images_to_residual_kernel<T>, dim3(grid_extent(rows)), kThreads, 0, stream_of(context), a);
+}
 
 template <class T>
 void images_to_input(const LaunchContext& context, const ImagesToInput<T>& a) {
@@ -202,5 +229,6 @@ void images_to_input(const LaunchContext& context, const ImagesToInput<T>& a) {
 }
 
 SEPIA_INSTANTIATE(images_to_input, ImagesToInput)
+SEPIA_INSTANTIATE(images_to_residual, ImagesToResidual)
 
 }  // namespace sepia::kernels::cuda

@@ -1,6 +1,8 @@
 // Element-wise kernels, by their definition. Formulas and shapes: kernels/elementwise.h.
 #pragma once
 
+#include <algorithm>
+
 #include "kernels/elementwise.h"
 #include "kernels/reference/indexing.h"
 
@@ -55,6 +57,29 @@ void images_to_input(const LaunchContext&, const ImagesToInput<T>& a) {
         for (std::int64_t c = 0; c < 3; ++c) {
           const double v = inside(row, rows) && inside(column, columns) ? a.pixels[source_at(n, row, column, c)] : 0;
           a.y[y_at(n, h, w, c)] = static_cast<T>((v / 255.0 - a.mean[c]) / a.std[c]);
+        }
+      }
+    }
+  }
+}
+
+/// y[n,h,w,c] = clamp(20 (v - blur(v)), -3, 3), v = pixels / 255, blur the 3x3 binomial filter with reflected borders.
+template <class T>
+void images_to_residual(const LaunchContext&, const ImagesToResidual<T>& a) {
+  constexpr int kWeights[3] = {1, 2, 1};
+  const Nhwc at{a.height, a.width, 3};
+  for (std::int64_t n = 0; n < a.batch; ++n) {
+    for (std::int64_t h = 0; h < a.height; ++h) {
+      for (std::int64_t w = 0; w < a.width; ++w) {
+        for (std::int64_t c = 0; c < 3; ++c) {
+          double blurred = 0;
+          for (int dy = -1; dy <= 1; ++dy) {
+            for (int dx = -1; dx <= 1; ++dx) {
+              blurred += kWeights[dy + 1] * kWeights[dx + 1] * a.pixels[at(n, reflected(h + dy, a.height), reflected(w + dx, a.width), c)] / 16.0;
+            }
+          }
+          const double residual = 20 * (a.pixels[at(n, h, w, c)] - blurred) / 255;
+          a.y[at(n, h, w, c)] = static_cast<T>(std::clamp(residual, -3.0, 3.0));
         }
       }
     }

@@ -38,6 +38,22 @@ class DataCommand : public ::testing::Test {
 
 TEST_F(DataCommand, ToyRefusesAFolderInUse) { expect_failure(run_sepia({"data", "toy", data()}), 2, "not an empty folder"); }
 
+TEST_F(DataCommand, BlendMakesADataSetThatGivesNothingAway) {
+  const std::string out = (folder_ / "blended").string(), real = data() + "/train/real";
+  const CommandResult result = run_sepia({"data", "blend", real, out, "--split", "1,1,1", "--image-size", "64", "--keep-masks"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.err, HasSubstr("wrote 3 real and 3 blended pictures"));
+  for (const char* name : {"contact_sheet.png", "contact_sheet.svg", "blend.csv", "train/real/0000.jpg", "val/fake/0001.jpg", "masks/test/0002.png"}) {
+    EXPECT_TRUE(fs::exists(fs::path(out) / name)) << name;
+  }
+  EXPECT_EQ(run_sepia({"data", "check", out}).exit_code, 0);
+  expect_failure(run_sepia({"data", "blend", real, out}), 2, "not an empty folder");
+  expect_failure(run_sepia({"data", "blend", real, out + "2", "--split", "3,3,3"}), 2, "asks for 9");
+  expect_failure(run_sepia({"data", "blend", real, out + "2", "--split", "most"}), 2, "--split must be");
+  expect_failure(run_sepia({"data", "blend", real + "?", out + "2"}), 4, "real?");
+  EXPECT_FALSE(fs::exists(out + "2"));
+}
+
 TEST_F(DataCommand, CheckOfACleanDataSetIsExitZero) {
   const CommandResult result = run_sepia({"data", "check", data()});
   EXPECT_EQ(result.exit_code, 0);

@@ -97,10 +97,20 @@ TEST_F(ModelArgumentTest, WhatCannotBeUsedIsNamed) {
   EXPECT_EQ(refused((folder_ / "bad.safetensors").string()).kind(), ErrorKind::kData);
 }
 
+TEST_F(ModelArgumentTest, AResidualModelIsFedAsItsFileSays) {
+  const auto module = models::make_model(models::default_spec("edgenet"));
+  module->place(kCpuDevice, DType::kF32, 7);
+  save_weights(folder_ / "residual.safetensors", *module, to_metadata({.model = "edgenet", .input = "residual"}));
+  const LoadedModel loaded = load_model((folder_ / "residual.safetensors").string(), {});
+  EXPECT_EQ(loaded.spec.normalisation, ops::kResidualInput);
+  EXPECT_EQ(loaded.info.input, "residual");
+  EXPECT_EQ(load_model("edgenet", {.needs_weights = false}).spec.normalisation.kind, ops::InputKind::kRgb);
+}
+
 TEST_F(ModelArgumentTest, AFileOfANewerSepiaIsRefusedWithTheReason) {
   const auto module = models::make_model(models::default_spec("edgenet"));
   module->place(kCpuDevice, DType::kF32, 7);
-  for (const ModelInfo& info : {ModelInfo{.model = "efficientnet"}, ModelInfo{.model = "edgenet", .input = "residual"}, ModelInfo{.model = "edgenet", .numerics = "keras"}}) {
+  for (const ModelInfo& info : {ModelInfo{.model = "efficientnet"}, ModelInfo{.model = "edgenet", .numerics = "keras"}}) {
     save_weights(folder_ / "new.safetensors", *module, to_metadata(info));
     const Error error = error_of([&] { load_model((folder_ / "new.safetensors").string(), {}); });
     EXPECT_EQ(error.kind(), ErrorKind::kData);

@@ -85,6 +85,28 @@ TEST_F(TrainCommand, DoesNotDependOnThreadsOrWorkers) {
   EXPECT_EQ(bytes_of(run() / "best.safetensors"), weights);
 }
 
+TEST_F(TrainCommand, StrongChangesAndResidualInputAreTheSameForAnyThreadsAndWorkers) {
+  const std::vector<std::string> recipe{"--augment", "strong", "--input", "residual", "--sched", "onecycle", "--opt", "adamw", "--weight-decay", "0.05"};
+  const auto with = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), recipe.begin(), recipe.end());
+    return train(more);
+  };
+  ASSERT_EQ(with({"--threads", "1", "--workers", "0"}).exit_code, 0);
+  const std::string weights = bytes_of(run() / "best.safetensors"), predictions = bytes_of(run() / "predictions_test.csv");
+  EXPECT_THAT(weights.substr(0, 4096), HasSubstr(R"("sepia.input":"residual")"));
+  EXPECT_EQ(nlohmann::json::parse(bytes_of(run() / "config.json")).at("config").at("input"), "residual");
+  ASSERT_EQ(with({"--threads", "3", "--workers", "3", "--overwrite"}).exit_code, 0);
+  EXPECT_EQ(bytes_of(run() / "best.safetensors"), weights);
+  // What eval and predict say is what training said: they feed the pictures as the file asks.
+  const CommandResult evaluated = run_sepia({"eval", run(), "--data", data(), "--out", folder_ / "evaluated", "--json"});
+  ASSERT_EQ(evaluated.exit_code, 0) << evaluated.err;
+  EXPECT_EQ(bytes_of(folder_ / "evaluated/predictions_test.csv"), predictions);
+  const CommandResult predicted = run_sepia({"predict", data() / "test/fake/0.png", "-m", run(), "--json"});
+  const std::string row = predictions.substr(predictions.find("test/fake/0.png,fake,") + 21);
+  EXPECT_NEAR(nlohmann::json::parse(predicted.out).at("prob_fake").get<double>(), std::stod(row), 1e-6);
+  expect_failure(run_sepia({"train", "--resume", run(), "--input", "rgb"}), 2, {"input", "residual"});
+}
+
 TEST_F(TrainCommand, ResumingAFinishedOrInterruptedRunGivesTheSameBytes) {
   ASSERT_EQ(train({"--checkpoint-every", "1"}).exit_code, 0);
   const std::string last = bytes_of(run() / "last.safetensors");
@@ -93,6 +115,38 @@ TEST_F(TrainCommand, ResumingAFinishedOrInterruptedRunGivesTheSameBytes) {
   EXPECT_EQ(bytes_of(run() / "last.safetensors"), last);
   expect_failure(run_sepia({"train", "--resume", run(), "--lr", "0.5"}), 2, {"lr", "0.5"});
   expect_failure(run_sepia({"train", "--resume", folder_ / "nothing"}), 4, {"nothing"});
+}
+
+TEST_F(TrainCommand, RepeatTrainsSeedAfterSeedAndSumsUp) {
+  const CommandResult result = train({"--repeat", "3", "--seed", "4", "--json"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const auto json = nlohmann::json::parse(result.out);
+  EXPECT_EQ(json.at("seeds"), nlohmann::json({4, 5, 6}));
+  std::vector<double> losses;
+  for (const char* seed : {"seed-4", "seed-5", "seed-6"}) {
+    losses.push_back(nlohmann::json::parse(bytes_of(run() / seed / "metrics.json")).at("loss"));
+    EXPECT_TRUE(fs::exists(run() / seed / "report.html"));
+  }
+  const auto& loss = json.at("summary").at("loss");
+  const double mean = (losses[0] + losses[1] + losses[2]) / 3;
+  EXPECT_NEAR(loss.at("mean").get<double>(), mean, 1e-12);
+  EXPECT_EQ(loss.at("low"), *std::ranges::min_element(losses));
+  EXPECT_EQ(loss.at("high"), *std::ranges::max_element(losses));
+  EXPECT_THAT(result.err, HasSubstr("3 seeds, on test:"));
+  // One of them by itself is the same run, and its folder says so.
+  const std::string weights = bytes_of(run() / "seed-5/best.safetensors");
+  const auto command = nlohmann::json::parse(bytes_of(run() / "seed-5/config.json")).at("command").get<std::vector<std::string>>();
+  EXPECT_EQ(std::count(command.begin(), command.end(), "--repeat"), 0);
+  std::vector<std::string> alone(command.begin() + 1, command.end());
+  alone.push_back("--overwrite");
+  ASSERT_EQ(run_sepia(alone).exit_code, 0);
+  EXPECT_EQ(bytes_of(run() / "seed-5/best.safetensors"), weights);
+  // Resuming fills what is missing and keeps the rest.
+  fs::remove_all(run() / "seed-6");
+  const CommandResult resumed = run_sepia({"train", "--resume", run(), "--json"});
+  ASSERT_EQ(resumed.exit_code, 0) << resumed.err;
+  EXPECT_EQ(nlohmann::json::parse(resumed.out).at("summary"), json.at("summary"));
+  expect_failure(run_sepia({"train", "--resume", run(), "--repeat", "2"}), 2, {"--repeat 3", "asks for 2"});
 }
 
 TEST_F(TrainCommand, RefusesNumbersThatMakeNoSense) {
@@ -119,6 +173,9 @@ TEST_F(TrainCommand, RefusesWhatIsNotThere) {
   expect_failure(train({"--device", "cpu", "--precision", "bf16"}), 2, {"--precision bf16"});
   expect_failure(train({"--opt", "adamax"}), 2, {"adamax"});
   expect_failure(train({"--sched", "step"}), 2, {"step"});
+  expect_failure(train({"--augment", "wild"}), 2, {"wild"});
+  expect_failure(train({"--input", "grey"}), 2, {"grey", "rgb or residual"});
+  expect_failure(train({"--input", "residual", "--normalise", "document"}), 2, {"--normalise", "--input rgb"});
   expect_failure(run_sepia({"train", "resnet", "--data", data(), "--out", run()}), 2, {"resnet", "edgenet"});
   expect_failure(run_sepia({"train", "edgenet", "--data", folder_ / "no-data", "--out", run()}), 4, {"no-data"});
   expect_failure(run_sepia({"train", "edgenet", "--out", run()}), 2, {"--data"});

@@ -16,6 +16,7 @@ void match_all() {
   expect_cuda_matches_reference<T>(every(3, add_cases()));
   expect_cuda_matches_reference<T>(accumulate_into_cases());
   expect_cuda_matches_reference<T>(images_to_input_cases());
+  expect_cuda_matches_reference<T>(images_to_residual_cases());
 }
 TEST_F(ElementwiseOnCuda, MatchesReferenceInFloat) {
   match_all<float>();

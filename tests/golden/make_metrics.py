@@ -33,6 +33,15 @@ def split(kind):
     return real, fake, labels
 
 
+def delong_variance(d, labels):
+    """By the definition: every pair's kernel (1, 1/2 or 0), its row and column means, their sample variances."""
+    x, y = d[labels == 1], d[labels == 0]
+    if len(x) < 2 or len(y) < 2:
+        return None
+    psi = (x[:, None] > y[None, :]) + 0.5 * (x[:, None] == y[None, :])
+    return psi.mean(axis=1).var(ddof=1) / len(x) + psi.mean(axis=0).var(ddof=1) / len(y)
+
+
 def figures(real, fake, labels):
     real, fake = real / 64, fake / 64
     d = fake - real
@@ -52,6 +61,7 @@ def figures(real, fake, labels):
     out["brier"] = m.brier_score_loss(labels, p, pos_label=1) if both else np.mean((p - labels) ** 2)
     bin_of = np.clip(np.digitize(p, BINS) - 1, 0, 14)
     out["ece"] = sum((bin_of == k).mean() * abs(labels[bin_of == k].mean() - p[bin_of == k].mean()) for k in set(bin_of))
+    out["auc_delong_variance"] = delong_variance(d, labels) if both else None
     for name in ("auc_first_score", "auc_second_score", "auc_p_value", "eer", "average_precision", "tpr_at_fpr_1pct", "cllr"):
         out[name] = None
     if both:

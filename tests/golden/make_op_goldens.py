@@ -93,6 +93,15 @@ def separable(name, frozen):
                 update=() if frozen else ("running_mean", "running_var"))
 
 
+def residual(name, n, h, w, levels):
+    """What a 3x3 binomial blur with reflected borders takes away from a picture in [0, 1], times 20, clamped to 3."""
+    pixels = torch.randint(0, levels, (n, 3, h, w)).double()
+    filters = (torch.outer(torch.tensor([1.0, 2, 1]), torch.tensor([1.0, 2, 1])) / 16).double().expand(3, 1, 3, 3)
+    x = pixels / 255
+    y = ((x - F.conv2d(F.pad(x, (1, 1, 1, 1), mode="reflect"), filters, groups=3)) * 20).clamp(-3, 3)
+    return {"name": name, "params": {}, "inputs": {"pixels": array(pixels)}, "outputs": {"y": array(y)}}
+
+
 OPS = {
     "conv2d": [
         conv2d("7x7 valid", 2, 3, 9, 8, 4, 7, 1, 0, True),
@@ -141,6 +150,7 @@ OPS = {
         cross_entropy("class weights and label smoothing", 7, 4, 0.1, True),
         cross_entropy("logits of hundreds", 4, 2, 0.0, False, scale=512.0),
     ],
+    "images_to_residual": [residual("faint", 2, 5, 4, 40), residual("noise", 1, 2, 7, 256)],
 }
 
 if __name__ == "__main__":

@@ -86,6 +86,27 @@ TEST(ImagesToInput, CropAndFlipByHand) {
   expect_near(run(1, 3), {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 20, 40}, {1e-14, 1e-14}, "mirrored, wider than the source");
 }
 
+// One channel differs from zero. By hand, with the border reflected (row -1 is row 1): at the middle 16 * 60 - 4 * 60 = 720, clamped to 612 of
+// 204: 3. Right of it, the middle counts 2 on the left and 2 on the right (column 3 is column 1): -240 / 204. In the corner 4 times: -240 / 204.
+TEST(ImagesToResidual, ComputedByHand) {
+  const ImagesToResidualCase op_case{"by hand", 1, 3, 3};
+  Array pixels(27, 0), expected(27, 0);
+  pixels[4 * 3 + 1] = 60;
+  for (std::size_t i = 0; i < 9; ++i) expected[i * 3 + 1] = -240.0 / 204;
+  expected[4 * 3 + 1] = 3;
+  const Arrays inputs{{"pixels", pixels}};
+  expect_near(run_case(op_case, inputs, reference()).at("y"), expected, {1e-15, 1e-15}, "y");
+  expect_near(run_case(op_case, inputs, cpu_table()).at("y"), expected, {1e-7, 1e-7}, "y");
+}
+
+TEST(ImagesToResidual, MatchesPyTorch) {
+  for (const auto& row : op_goldens("images_to_residual")) {
+    const auto shape = golden_shape(row, "pixels");
+    const ImagesToResidualCase op_case{row.at("name"), shape[0], shape[2], shape[3]};  // (N, C, H, W)
+    expect_matches_golden(op_case, golden_arrays(row.at("inputs")), golden_arrays(row.at("outputs")), cpu_table());
+  }
+}
+
 TEST(AffineRelu, GradientsMatchFiniteDifferences) {
   expect_gradients(affine_relu_cases());
 }
@@ -96,18 +117,21 @@ TEST(Elementwise, ReferenceInFloatMatchesDouble) {
   expect_matches_reference(add_cases(), table);
   expect_matches_reference(accumulate_into_cases(), table);
   expect_matches_reference(images_to_input_cases(), table);
+  expect_matches_reference(images_to_residual_cases(), table);
 }
 TEST(Elementwise, CpuMatchesReference) {
   expect_matches_reference(affine_relu_cases(), cpu_table());
   expect_matches_reference(add_cases(), cpu_table());
   expect_matches_reference(accumulate_into_cases(), cpu_table());
   expect_matches_reference(images_to_input_cases(), cpu_table());
+  expect_matches_reference(images_to_residual_cases(), cpu_table());
 }
 TEST(Elementwise, CpuIsTheSameForAnyNumberOfThreads) {
   expect_same_for_any_threads(affine_relu_cases(), cpu_table());
   expect_same_for_any_threads(add_cases(), cpu_table());
   expect_same_for_any_threads(accumulate_into_cases(), cpu_table());
   expect_same_for_any_threads(images_to_input_cases(), cpu_table());
+  expect_same_for_any_threads(images_to_residual_cases(), cpu_table());
 }
 
 }  // namespace

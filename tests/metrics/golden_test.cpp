@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/metrics/delong.h"
 #include "engine/metrics/evaluation.h"
 #include "engine/metrics/normal.h"
 
@@ -63,6 +64,14 @@ TEST(MetricsGolden, EveryFigureAgreesWithScikitLearn) {
         EXPECT_TRUE(metric->reason.empty()) << name;
         ++compared;
       }
+    }
+    const Metric variance = delong_variance(result.roc_second);
+    ASSERT_EQ(variance.value.has_value(), !expected["auc_delong_variance"].is_null());
+    if (variance.value) {
+      EXPECT_NEAR(*variance.value, expected["auc_delong_variance"].get<double>(), 1e-12);
+      const double half = 1.959963984540054 * std::sqrt(*variance.value);
+      EXPECT_NEAR(result.auc_delong_ci95.value->first, std::max(0.0, *result.auc.value - half), 1e-12);
+      EXPECT_NEAR(result.auc_delong_ci95.value->second, std::min(1.0, *result.auc.value + half), 1e-12);
     }
     if (expected.contains("roc")) {
       EXPECT_EQ(result.roc_second.false_positives, expected["roc"][0].get<std::vector<std::int64_t>>());

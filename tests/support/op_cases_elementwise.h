@@ -137,6 +137,24 @@ struct ImagesToInputCase {
   double terms(const std::string&) const { return 1; }
 };
 
+/// Pictures to what a blur takes away from them.
+struct ImagesToResidualCase {
+  std::string name;
+  std::int64_t batch, height, width;
+  std::uint32_t levels = 256;  ///< bytes are below it: few levels stay inside the clamp, many reach it
+
+  Arrays inputs() const { return {{"pixels", RandomArrays(name).integers("pixels", batch * height * width * 3, levels)}}; }
+
+  template <class T>
+  Arrays run(Workspace<T>& w, const Arrays& inputs) const {
+    T* y = w.output(batch * height * width * 3);
+    w.table.images_to_residual(w.context, {batch, height, width, w.template upload<std::uint8_t>(inputs.at("pixels")), y});
+    return {{"y", w.download(y)}};
+  }
+
+  double terms(const std::string&) const { return 1; }
+};
+
 // {rows, channels}: one element, channels around and off the vector widths, more rows than one panel.
 inline constexpr std::int64_t kElementwiseShapes[][2] = {{1, 1},   {3, 1},   {1, 37},  {5, 3},    {64, 6},
                                                          {17, 24}, {33, 37}, {2, 728}, {5000, 16}};
@@ -192,6 +210,12 @@ inline std::vector<ImagesToInputCase> images_to_input_cases() {
       {"crop and flip, rows longer than a block", 2, 3, 1500, kHalf, kHalf, 0, 0, true, true},
       {"crop and flip at real size", 2, 256, 256, kDocumentMean, kDocumentStd, 0, 0, true, true},
   };
+}
+
+inline std::vector<ImagesToResidualCase> images_to_residual_cases() {
+  return {{"one pixel", 2, 1, 1},       {"one row", 2, 1, 9, 40},          {"one column", 2, 9, 1, 40},      {"two by two", 3, 2, 2, 40},
+          {"odd sizes", 3, 7, 5, 60},   {"noise, mostly clamped", 2, 9, 11}, {"rows longer than a block", 1, 3, 301, 50},
+          {"real size", 2, 256, 256, 50}};
 }
 
 }  // namespace sepia::test

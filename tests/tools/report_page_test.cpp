@@ -6,7 +6,9 @@
 #include <regex>
 
 #include "engine/base/error.h"
+#include "engine/base/random.h"
 #include "engine/base/sha256.h"
+#include "tests/tools/closed_page.h"
 #include "tests/tools/markup.h"
 #include "tools/report/predictions_page.h"
 #include "tools/report/text.h"
@@ -43,30 +45,14 @@ ReportData full_report() {
                                      {"second score", roc_curve(scores, labels), Metric::of(0.942), Ink::kFake}}};
   data.confusion = Confusion{500, 51, 60, 492};
   data.reliability = reliability_bins(std::vector<Logits2>{{1, 0}, {0, 1}}, labels);
-  data.surest_hits = {{Image(64, 64), kEvil, 1, 0.998, true}};
-  data.worst_mistakes = {{Image(64, 64), "test/fake/b.jpg", 1, 0.021, false}};
+  data.surest_hits = {{Image(64, 64), kEvil, 1, 0.998, true, Image(64, 64)}};
+  data.worst_mistakes = {{Image(64, 64), "test/fake/b.jpg", 1, 0.021, false, {}}};
   data.health = {{"stem", {0.1, 0.2}, {1, 0.5}, {1e-2, 1e-4}}};
   data.settings = {{"lr", "0.001"}, {"<b>", "&"}};
   data.environment = {{"device", "cpu"}};
   data.commands = {"sepia train edgenet --data 'a & b' --out run"};
   data.version = "0.1.0";
   return data;
-}
-
-// Nothing that a browser would fetch or run beside the page's own script.
-void expect_closed(const std::string& html) {
-  EXPECT_EQ(test::markup_fault(html, true), "");
-  EXPECT_EQ(test::occurrences(html, "<script"), 1);
-  EXPECT_EQ(test::occurrences(html, "://"), test::occurrences(html, "xmlns=\"http://www.w3.org/2000/svg\"")) << "an address";
-  for (const char* loader : {"<link", "@import", "url(", "<iframe", "<object", "<embed", "srcset", "@font-face"}) {
-    EXPECT_EQ(html.find(loader), std::string::npos) << loader;
-  }
-  const std::regex source("(src|href)=\"([^\"]{0,22})");
-  for (std::sregex_iterator match(html.begin(), html.end(), source), end; match != end; ++match) {
-    const std::string target = (*match)[2];
-    EXPECT_TRUE(target.starts_with("data:image/") || target.starts_with("#")) << target;
-  }
-  EXPECT_FALSE(std::regex_search(html, std::regex("<[^>]* on[a-z]+=\""))) << "an inline event handler";
 }
 
 std::string decode_base64_to_hex(const std::string& text) {
@@ -84,7 +70,7 @@ std::string decode_base64_to_hex(const std::string& text) {
 
 TEST(ReportPage, IsWholeAndLoadsNothing) {
   const std::string html = report_page(full_report());
-  expect_closed(html);
+  test::expect_closed(html);
   for (const char* words :
        {"It learned. Test accuracy is 77.7\u202F% at the best epoch, 2.", "Always answering the commoner class would reach 50.0\u202F% on test.",
         "Trained on toy data.", "64\u202F066", "in 75 s", ">1:2<", ">1.002:1<", "0.9421", "(0.93 to 0.95)", "test holds one class", "first score (AUC=0.058)",
@@ -116,9 +102,16 @@ TEST(ReportPage, EveryPictureHasWordsForThoseWhoDoNotSeeIt) {
   EXPECT_NE(html.find("<html lang=\"en\">"), std::string::npos);
 }
 
+TEST(ReportPage, AnExplanationStandsBelowItsPicture) {
+  ReportData data = full_report();
+  const int with = test::occurrences(report_page(data), "<img ");
+  data.surest_hits[0].map = {};
+  EXPECT_EQ(test::occurrences(report_page(data), "<img "), with - 1);
+}
+
 TEST(ReportPage, AnEmptyRunIsStillAPage) {
   const std::string html = report_page({});
-  expect_closed(html);
+  test::expect_closed(html);
   EXPECT_EQ(html.find("<section"), std::string::npos);
   EXPECT_EQ(html.find("nan"), std::string::npos);
 }
@@ -163,14 +156,30 @@ TEST(PredictionsPage, CountsAndEscapes) {
                       {"c.jpg", "ef56", Image(20, 10), "fake", 0.55, "inconclusive", ""},
                       {"d.jpg", "", Image(), "", 0, "", "JPEG truncated at byte 7 of <9>"}};
   const std::string html = predictions_page(page);
-  expect_closed(html);
+  test::expect_closed(html);
   for (const char* words : {"called fake</div><div class=\"value fake\">1<", "called real</div><div class=\"value real\">1<",
                             "inconclusive</div><div class=\"value muted\">1<", "could not be read</div><div class=\"value \">1<", "0.9876", "0.0123", "ab12",
                             "JPEG truncated at byte 7 of &lt;9&gt;", "data-key=\"0.55\"", "<b>inconclusive</b>"}) {
     EXPECT_NE(html.find(words), std::string::npos) << words;
   }
   EXPECT_EQ(test::occurrences(html, "<img "), 3);
-  expect_closed(predictions_page({}));
+  test::expect_closed(predictions_page({}));
+}
+
+// Pictures as busy as photographs get: noise, which JPEG hardly shrinks.
+TEST(PredictionsPage, TwoThousandPicturesStayBelow20Megabytes) {
+  PredictionsPage page;
+  page.title = "many";
+  RandomStream random(1, RandomPurpose::kTest);
+  Image picture(160, 160);
+  for (std::size_t i = 0; i < picture.rgb.size(); ++i) picture.rgb[i] = static_cast<std::uint8_t>(96 + i / 3 % 160 / 4 + random.below(40));
+  for (std::uint32_t n = 0; n < 2000; ++n) {
+    page.predictions.push_back({"album/" + std::to_string(n) + ".jpg", std::string(64, 'a'), picture, n % 2 ? "fake" : "real", 0.5, "", ""});
+  }
+  const std::string html = predictions_page(page);
+  EXPECT_LT(html.size(), 20U << 20);
+  EXPECT_EQ(test::occurrences(html, "<img src=\"data:image/jpeg;base64,"), 2000);
+  EXPECT_EQ(test::occurrences(html, "<img "), 2000);
 }
 
 }  // namespace

@@ -48,14 +48,14 @@ models::ModelSpec spec_of(const ModelInfo& info) {
   models::ModelSpec spec = models::default_spec(info.model);
   spec.image_size = info.image_size;
   spec.classes = info.classes;
-  spec.normalisation = {.mean = info.mean, .std = info.std};
+  spec.normalisation = {.mean = info.mean, .std = info.std, .kind = ops::input_kind_from_name(info.input)};
   spec.numerics = info.numerics;
   return spec;
 }
 
 ModelInfo info_of(const models::ModelSpec& spec) {
-  return {.model = spec.name, .mean = spec.normalisation.mean, .std = spec.normalisation.std, .image_size = spec.image_size, .classes = spec.classes,
-          .numerics = spec.numerics};
+  return {.model = spec.name, .mean = spec.normalisation.mean, .std = spec.normalisation.std, .input = ops::input_kind_name(spec.normalisation.kind),
+          .image_size = spec.image_size, .classes = spec.classes, .numerics = spec.numerics};
 }
 
 /// A file without metadata: what the architecture says, with as many classes as the file's last layer has.
@@ -73,8 +73,8 @@ void check_usable(const ModelInfo& info, const std::string& source, const std::s
   SEPIA_CHECK_KIND(asked.empty() || asked == info.model, ErrorKind::kData, source, ": belongs to ", info.model, ", not to --arch ", asked, "; leave --arch out");
   SEPIA_CHECK_KIND(is_architecture(info.model), ErrorKind::kData, source, ": belongs to the network '", info.model, "', which this sepia does not have (networks: ",
                    known_networks(), ")");
-  SEPIA_CHECK_KIND(info.input == "rgb" && models::has_numerics(info.model, info.numerics), ErrorKind::kData, source, ": needs input '", info.input,
-                   "' and numerics '", info.numerics, "', which this sepia does not have for ", info.model);
+  SEPIA_CHECK_KIND(models::has_numerics(info.model, info.numerics), ErrorKind::kData, source, ": needs numerics '", info.numerics,
+                   "', which this sepia does not have for ", info.model);
 }
 
 fs::path weights_file(const std::string& argument) { return weights_path(argument, true); }

@@ -1,4 +1,4 @@
-// sepia data: check a data set, show it, or draw a toy one.
+// sepia data: check a data set, show it, draw a toy one; blend stands in data_blend.cpp.
 #include <fmt/format.h>
 
 #include <iostream>
@@ -16,6 +16,7 @@
 #include "tools/cli/output_folder.h"
 #include "tools/cli/progress.h"
 #include "tools/commands/commands.h"
+#include "tools/commands/data_blend.h"
 #include "tools/report/figure_samples.h"
 
 namespace sepia::cli {
@@ -61,10 +62,12 @@ void add_check(CLI::App& data, Session& session) {
 struct DataShowOptions {
   std::vector<std::string> data;
   report::SampleFigureOptions figure;
+  std::string augment = "document";
   OutputOptions output{.out = "data_show"};
 };
 
 int run_show(DataShowOptions options) {
+  options.figure.augment = augment_from_name(options.augment);
   const report::SampleFigure sheet = report::draw_samples(options.data, options.figure);
   claim_output_folder(options.output.out, options.output.overwrite, {"samples.svg", "samples.png"});
   report::save_figure(sheet.figure, options.output.out / "samples");
@@ -82,6 +85,9 @@ void add_show(CLI::App& data, Session& session) {
   command.add_option("DATA", options->data, "Folders with {train,val,test}/{real,fake}/")->required()->expected(1, 64);
   command.add_option("--split", options->figure.split, "Split to take the samples from")->type_name("S")->default_str(options->figure.split);
   command.add_flag("--augmented", options->figure.augmented, "Also show them as the training transform changes them");
+  command.add_option("--augment", options->augment, "Which training transform --augmented shows: document, strong or none")
+      ->check(CLI::IsMember({"document", "strong", "none"}))
+      ->default_str(options->augment);
   add_whole(command, "--samples", options->figure.samples, 1, 64, "Pictures of each class in a row");
   add_seed_option(command, options->figure.seed);
   add_image_size_option(command, options->figure.image_size);
@@ -123,14 +129,16 @@ void add_toy(CLI::App& data, Session& session) {
 }  // namespace
 
 void add_data_command(CLI::App& app, Session& session) {
-  CLI::App& data = session.add_command(app, "data", "Check a data set, show it, or draw a toy one",
+  CLI::App& data = session.add_command(app, "data", "Check a data set, show it, blend fakes from real faces, or draw toy ones",
                                        "sepia data check DATA\n"
                                        "sepia data show DATA --out figure1\n"
+                                       "sepia data blend photographs blended\n"
                                        "sepia data toy toy_faces");
   data.require_subcommand(1);
   add_check(data, session);
   add_show(data, session);
   add_toy(data, session);
+  add_data_blend_command(data, session);
 }
 
 }  // namespace sepia::cli

@@ -1,4 +1,4 @@
-// sepia eval: how well a detector tells real from fake on a split of a data set.
+// sepia eval: how well a detector tells real from fake on a split of a data set; several detectors on several data sets.
 #include <fmt/format.h>
 
 #include <filesystem>
@@ -10,7 +10,6 @@
 #include "engine/base/error.h"
 #include "engine/base/file.h"
 #include "engine/train/results.h"
-#include "engine/train/stepper.h"
 #include "tools/cli/json.h"
 #include "tools/cli/model_argument.h"
 #include "tools/cli/numbers.h"
@@ -18,16 +17,20 @@
 #include "tools/cli/output_folder.h"
 #include "tools/cli/progress.h"
 #include "tools/commands/commands.h"
+#include "tools/evaluate/cross_matrix.h"
+#include "tools/evaluate/perturbation.h"
+#include "tools/evaluate/scored_split.h"
 #include "tools/report/from_run.h"
 
 namespace sepia::cli {
 namespace {
 
 namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
 
 struct EvalOptions {
-  std::string model, architecture;
-  std::string data, split = "test", real_folder = "real", fake_folder = "fake";
+  std::vector<std::string> models, data;
+  std::string architecture, split = "test", real_folder = "real", fake_folder = "fake", group_by, perturb;
   int batch_size = 32, workers = 2, image_size = 0;
   double threshold = 0.5;
   std::uint64_t seed = 0;
@@ -36,79 +39,179 @@ struct EvalOptions {
   bool json = false;
 };
 
-/// A split scored by a model.
-struct Scored {
-  std::vector<std::string> paths;
-  std::vector<std::uint8_t> labels;
-  std::vector<Logits2> logits;
-  Evaluation evaluation;
-};
-
-Scored score(LoadedModel& model, const FacesDataset& dataset, const EvalOptions& options) {
-  Scored scored;
-  ProgressBar bar;
-  bar.start("evaluating " + options.split, static_cast<std::int64_t>(dataset.size()));
-  scored.logits = train::compute_logits(*model.module, dataset,
-                                        {.normalisation = model.spec.normalisation, .batch_size = options.batch_size, .workers = options.workers,
-                                         .samples = {}, .on_batch = [&](std::size_t done) {
-                                           bar.update(static_cast<std::int64_t>(done));
-                                           return true;
-                                         }});
-  bar.clear();
-  for (std::size_t i = 0; i < dataset.size(); ++i) {
-    scored.paths.push_back(dataset.path(i));
-    scored.labels.push_back(static_cast<std::uint8_t>(dataset.label(i)));
+LoadedModel model_of(const std::string& argument, const EvalOptions& options, const Compute& compute) {
+  LoadedModel model = load_model(argument, {.architecture = options.architecture, .device = compute.device, .dtype = compute.dtype, .image_size = options.image_size});
+  if (model.trained_on_toy_data()) {
+    fmt::print(stderr, "note: the weights of {} were trained on drawn toy faces; they say nothing about photographs\n", argument);
   }
-  EvaluationParams params;
-  params.threshold = options.threshold;
-  params.bootstrap.seed = options.seed;
-  scored.evaluation = evaluate(scored.logits, scored.labels, params);
+  return model;
+}
+
+FacesDataset dataset_of(const std::string& data, const LoadedModel& model, const EvalOptions& options) {
+  FacesDatasetOptions dataset_options{.image_size = static_cast<int>(model.spec.image_size), .real_folder = options.real_folder, .fake_folder = options.fake_folder};
+  dataset_options.require_both_classes = false;
+  return {data, options.split, dataset_options};
+}
+
+tools::ScoredSplit score(LoadedModel& model, const Dataset& dataset, const EvalOptions& options, const std::string& what, int replicates = 2000) {
+  ProgressBar bar;
+  bar.start(what, static_cast<std::int64_t>(dataset.size()));
+  tools::ScoredSplit scored = tools::score_split(*model.module, model.spec, dataset,
+                                                 {.batch_size = options.batch_size, .workers = options.workers, .threshold = options.threshold, .seed = options.seed,
+                                                  .bootstrap_replicates = replicates, .group_by = options.group_by,
+                                                  .progress = [&](std::size_t done) { bar.update(static_cast<std::int64_t>(done)); }});
+  bar.clear();
   return scored;
 }
 
+/// Scores the split anew at every strength of every perturbation. Intervals are left out: they would take most of the time.
+std::vector<tools::PerturbedResult> perturb(LoadedModel& model, const FacesDataset& dataset, const EvalOptions& options) {
+  std::vector<tools::PerturbedResult> results;
+  if (options.perturb.empty()) return results;
+  for (const tools::Perturbation& perturbation : tools::perturbations_from_text(options.perturb)) {
+    for (const double strength : perturbation.strengths) {
+      const tools::PerturbedDataset harmed(dataset, perturbation.kind, strength);
+      results.push_back({perturbation.kind, strength, score(model, harmed, options, fmt::format("{} {:g}", perturbation.kind, strength), 0).evaluation});
+    }
+  }
+  return results;
+}
+
+/// What --json prints of one split: the evaluation, and what was asked for beside it.
+Json result_json(const EvalOptions& options, const FacesDataset& dataset, const tools::ScoredSplit& scored, const std::vector<tools::PerturbedResult>& perturbed) {
+  Json json = Json::parse(train::evaluation_to_json(scored.evaluation, options.split));
+  json["threshold"] = options.threshold;
+  if (!options.group_by.empty()) {
+    json["group_by"] = options.group_by;
+    json["n_pictures"] = dataset.size();
+  }
+  for (const tools::PerturbedResult& result : perturbed) {
+    Json row = Json::parse(train::evaluation_to_json(result.evaluation, options.split));
+    row.erase("auc_ci95");  // not computed here
+    row.erase("auc_ci95_reason");
+    Json entry = {{"kind", result.kind}, {"strength", result.strength}};
+    entry.update(row);
+    json["perturb"].push_back(entry);
+  }
+  return json;
+}
+
+void write_perturbed(const EvalOptions& options, const std::vector<tools::PerturbedResult>& results) {
+  if (results.empty()) return;
+  std::string csv = "kind,strength,auc,eer,accuracy,fakes_missed,real_called_fake\n";
+  std::vector<std::string> kinds;
+  for (const tools::PerturbedResult& result : results) {
+    const Evaluation& e = result.evaluation;
+    const auto number = [](const Metric& metric) { return metric.value ? fmt::format("{}", *metric.value) : std::string(); };
+    const auto share = [](std::int64_t count, std::int64_t of) { return of > 0 ? fmt::format("{}", static_cast<double>(count) / static_cast<double>(of)) : std::string(); };
+    csv += fmt::format("{},{},{},{},{},{},{}\n", result.kind, result.strength, number(e.auc), number(e.eer), number(e.accuracy), share(e.confusion.fn, e.n_fake),
+                       share(e.confusion.fp, e.n_real));
+    if (kinds.empty() || kinds.back() != result.kind) kinds.push_back(result.kind);
+  }
+  write_file_atomic(options.output.out / "perturb.csv", csv);
+  fs::create_directories(options.output.out / "plots");
+  for (const std::string& kind : kinds) {
+    save_figure(report::side_by_side({tools::perturbation_chart(results, kind, options.threshold)}, 470, 340, "AUC and error rates after " + kind + "."),
+                options.output.out / "plots" / ("perturb_" + kind));
+  }
+}
+
 /// Metrics, predictions, curve points and plots into the folder.
-void write_results(const EvalOptions& options, const LoadedModel& model, const FacesDataset& dataset, const Scored& scored) {
+void write_results(const EvalOptions& options, const LoadedModel& model, const Json& json, const tools::ScoredSplit& scored) {
   const fs::path& out = options.output.out;
-  write_file_atomic(out / "metrics.json", train::evaluation_to_json(scored.evaluation, options.split));
+  write_file_atomic(out / "metrics.json", json.dump(2) + "\n");
   write_file_atomic(out / fmt::format("predictions_{}.csv", options.split), train::predictions_csv(scored.paths, scored.labels, scored.logits));
   write_file_atomic(out / "curves.csv", report::curve_points_csv(scored.evaluation));
   report::ReportData page;
   page.history.model = model.info.model;
-  page.history.dataset = fs::path(options.data).filename().string();
-  report::add_evaluation(page, scored.evaluation, options.split,
-                         {.paths = scored.paths, .labels = scored.labels, .logits = scored.logits, .picture = [&](std::size_t i) { return dataset.at(i).image; }}, 0);
+  page.history.dataset = fs::path(options.data.front()).filename().string();
+  report::add_evaluation(page, scored.evaluation, options.split, {.paths = scored.paths, .labels = scored.labels, .logits = scored.logits, .picture = {}, .map = {}}, 0);
   report::save_run_plots(page, out / "plots");
 }
 
-void print_for_people(const Evaluation& evaluation, const EvalOptions& options, const LoadedModel& model) {
-  fmt::print("{} on {}/{}: {} real, {} fake\n", model.info.model, options.data, options.split, evaluation.n_real, evaluation.n_fake);
+void print_interval(const char* name, const MetricInterval& interval) {
+  if (interval.value) fmt::print("  {:<20} {:.4f} to {:.4f}\n", name, interval.value->first, interval.value->second);
+}
+
+void print_for_people(const tools::ScoredSplit& scored, const EvalOptions& options, const LoadedModel& model, const std::vector<tools::PerturbedResult>& perturbed) {
+  const Evaluation& evaluation = scored.evaluation;
+  fmt::print("{} on {}/{}: {} real, {} fake{}\n", model.info.model, options.data.front(), options.split, evaluation.n_real, evaluation.n_fake,
+             options.group_by.empty() ? "" : " groups of '" + options.group_by + "'");
   for (const NamedMetric& metric : evaluation.metrics()) {
     fmt::print("  {:<20} {}\n", metric.name, metric.metric->value ? fmt::format("{:.4f}", *metric.metric->value) : "none: " + metric.metric->reason);
   }
-  if (evaluation.auc_ci95.value) fmt::print("  {:<20} {:.4f} to {:.4f}\n", "auc_ci95", evaluation.auc_ci95.value->first, evaluation.auc_ci95.value->second);
+  print_interval("auc_ci95", evaluation.auc_ci95);
+  print_interval("auc_delong_ci95", evaluation.auc_delong_ci95);
   const Confusion& c = evaluation.confusion;
   fmt::print("  confusion            called real  called fake\n    real               {:>11}  {:>11}\n    fake               {:>11}  {:>11}\n", c.tn, c.fp, c.fn, c.tp);
   if (evaluation.all_one_class) fmt::print("  every picture was called the same class\n");
+  for (const tools::PerturbedResult& result : perturbed) {
+    const Metric &auc = result.evaluation.auc, &accuracy = result.evaluation.accuracy;
+    fmt::print("  after {:<5} {:<7.4g} auc {}  accuracy {}\n", result.kind, result.strength, auc.value ? fmt::format("{:.4f}", *auc.value) : "none",
+               accuracy.value ? fmt::format("{:.4f}", *accuracy.value) : "none");
+  }
+}
+
+int run_one(const EvalOptions& options, const Compute& compute) {
+  LoadedModel model = model_of(options.models.front(), options, compute);
+  const FacesDataset dataset = dataset_of(options.data.front(), model, options);
+  const tools::ScoredSplit scored = score(model, dataset, options, "evaluating " + options.split);
+  const std::vector<tools::PerturbedResult> perturbed = perturb(model, dataset, options);
+  const Json json = result_json(options, dataset, scored, perturbed);
+  if (!options.output.out.empty()) {
+    write_results(options, model, json, scored);
+    write_perturbed(options, perturbed);
+  }
+  if (options.json) {
+    print_json(json);
+  } else {
+    print_for_people(scored, options, model, perturbed);
+  }
+  return 0;
+}
+
+int run_cross(const EvalOptions& options, const Compute& compute) {
+  tools::CrossMatrix matrix{.models = options.models, .data = options.data, .split = options.split};
+  for (const std::string& argument : options.models) {
+    LoadedModel model = model_of(argument, options, compute);
+    matrix.cells.emplace_back();
+    for (const std::string& data : options.data) {
+      matrix.cells.back().push_back(score(model, dataset_of(data, model, options), options, fmt::format("{} on {}", argument, data)).evaluation);
+    }
+  }
+  const Json json = tools::cross_json(matrix);
+  if (!options.output.out.empty()) {
+    write_file_atomic(options.output.out / "cross_matrix.json", json.dump(2) + "\n");
+    write_file_atomic(options.output.out / "cross_matrix.csv", tools::cross_csv(matrix));
+    fs::create_directories(options.output.out / "plots");
+    save_figure(tools::plot_cross_matrix(matrix), options.output.out / "plots" / "cross_matrix");
+  }
+  if (options.json) {
+    print_json(json);
+    return 0;
+  }
+  fmt::print("AUC (accuracy) on {}: rows models, columns data\n", options.split);
+  for (std::size_t d = 0; d < options.data.size(); ++d) fmt::print("  column {}: {}\n", d + 1, options.data[d]);
+  for (std::size_t m = 0; m < options.models.size(); ++m) {
+    std::string line;
+    for (const Evaluation& cell : matrix.cells[m]) {
+      line += fmt::format("  {} ({})", cell.auc.value ? fmt::format("{:.4f}", *cell.auc.value) : "  none", cell.accuracy.value ? fmt::format("{:.3f}", *cell.accuracy.value) : "none");
+    }
+    fmt::print("{}  {}\n", line, options.models[m]);
+  }
+  return 0;
 }
 
 int run_eval(EvalOptions& options) {
   const Compute compute = use_device(options.device);
   SEPIA_CHECK(!options.data.empty(), "--data is required: the folder that holds the splits");
-  if (!options.output.out.empty()) claim_output_folder(options.output.out, options.output.overwrite, {"metrics.json", "curves.csv", "plots"});
-  LoadedModel model = load_model(options.model, {.architecture = options.architecture, .device = compute.device, .dtype = compute.dtype, .image_size = options.image_size});
-  FacesDatasetOptions dataset_options{.image_size = static_cast<int>(model.spec.image_size), .real_folder = options.real_folder,
-                                      .fake_folder = options.fake_folder};
-  dataset_options.require_both_classes = false;
-  const FacesDataset dataset(options.data, options.split, dataset_options);
-  const Scored scored = score(model, dataset, options);
-  if (!options.output.out.empty()) write_results(options, model, dataset, scored);
-  if (model.trained_on_toy_data()) fmt::print(stderr, "note: these weights were trained on drawn toy faces; they say nothing about photographs\n");
-  if (options.json) {
-    print_json(nlohmann::ordered_json::parse(train::evaluation_to_json(scored.evaluation, options.split)));
-  } else {
-    print_for_people(scored.evaluation, options, model);
+  if (!options.perturb.empty()) tools::perturbations_from_text(options.perturb);  // a wrong word is said before anything slow
+  const bool cross = options.models.size() > 1 || options.data.size() > 1;
+  SEPIA_CHECK(!cross || options.perturb.empty(), "--perturb is for one model on one data set");
+  if (!options.output.out.empty()) {
+    claim_output_folder(options.output.out, options.output.overwrite, {"metrics.json", "curves.csv", "plots", "perturb.csv", "cross_matrix.json", "cross_matrix.csv"});
   }
-  return 0;
+  return cross ? run_cross(options, compute) : run_one(options, compute);
 }
 
 }  // namespace
@@ -117,14 +220,19 @@ void add_eval_command(CLI::App& app, Session& session) {
   CLI::App& command = session.add_command(app, "eval", "Score a split of a data set and say how well the detector tells real from fake.",
                                           "sepia eval runs/edge --data faces\n"
                                           "sepia eval weights.safetensors --data faces --split val --json\n"
-                                          "sepia eval runs/edge --data faces --out evaluation   # plots, points and predictions too");
+                                          "sepia eval runs/edge --data faces --out evaluation   # plots, points and predictions too\n"
+                                          "sepia eval runs/edge --data videos --group-by '(id[0-9]+)_'\n"
+                                          "sepia eval runs/edge --data faces --perturb jpeg:95..30,scale:1..0.25\n"
+                                          "sepia eval runs/a runs/b --data swaps --data synthetic   # the cross matrix");
   const auto options = std::make_shared<EvalOptions>();
-  command.add_option("MODEL", options->model, "Run folder or .safetensors file")->required();
+  command.add_option("MODEL", options->models, "Run folders or .safetensors files")->required()->expected(1, 64);
   command.add_option("--arch", options->architecture, "Network of a weights file that does not say it");
-  command.add_option("--data", options->data, "Data set: FOLDER/SPLIT/{real,fake}/*")->type_name("FOLDER");
+  command.add_option("--data", options->data, "Data set: FOLDER/SPLIT/{real,fake}/*; give it several times for several")->type_name("FOLDER")->expected(1, 64)->allow_extra_args(false);
   command.add_option("--split", options->split, "Which split")->capture_default_str()->check(CLI::IsMember({"train", "val", "test"}));
   add_class_map_option(command, options->real_folder, options->fake_folder);
   add_real(command, "--threshold", options->threshold, kUnitInterval, "Pictures whose probability of fake is above it are called fake");
+  command.add_option("--group-by", options->group_by, "Judge pictures together (frames of a video): regular expression for the part of a path that names the group")->type_name("REGEX");
+  command.add_option("--perturb", options->perturb, "Measure again after harm: jpeg:95..30,scale:1..0.25,blur:0..1")->type_name("LIST");
   command.add_option("--out", options->output.out, "New folder for metrics, predictions, curve points and plots")->type_name("FOLDER");
   command.add_flag("--overwrite", options->output.overwrite, "Write into --out although it holds files");
   add_image_size_option(command, options->image_size, 0);

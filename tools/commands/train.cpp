@@ -24,6 +24,7 @@
 #include "tools/cli/signals.h"
 #include "tools/commands/commands.h"
 #include "tools/commands/train_options.h"
+#include "tools/commands/train_repeat.h"
 #include "tools/commands/train_run.h"
 
 namespace sepia::cli {
@@ -38,17 +39,26 @@ std::string text_of(const fs::path& path) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-/// The settings of the run in `folder`, with what was given on this command line on top; a difference that matters is an error.
-train::TrainConfig resumed_config(const fs::path& folder, const Session& session) {
-  const fs::path path = train::RunFolder{folder}.config();
+struct Resumed {
+  train::TrainConfig config;
+  int repeat = 1;
+};
+
+/// The settings of the run (or repeated run) in `folder`, with what was given on this command line on top; a difference that matters is
+/// an error.
+Resumed resumed_settings(const fs::path& folder, const Session& session) {
+  const bool repeated = fs::exists(folder / kRepeatFile);
+  const fs::path path = repeated ? folder / kRepeatFile : train::RunFolder{folder}.config();
   SEPIA_CHECK_KIND(fs::exists(path), ErrorKind::kPath, path.string(), ": no such file; --resume takes the folder of a run");
   const auto whole = nlohmann::ordered_json::parse(text_of(path), nullptr, false);
   SEPIA_CHECK_KIND(whole.is_object() && whole.contains("config"), ErrorKind::kData, path.string(), ": not the settings of a run");
   const train::TrainConfig stored = train::config_from_json(whole["config"].dump(), path.string());
+  const int repeat = repeated ? whole.value("repeat", 1) : 1;
 
   // The same command line read once more, this time on top of the stored settings.
   TrainOptions asked{.config = stored};
   asked.image_size = static_cast<int>(stored.image_size);
+  asked.repeat = repeat;
   asked.device = {.device = stored.device, .precision = stored.precision, .threads = stored.threads};
   CLI::App again("sepia train");
   std::string architecture = stored.model;
@@ -61,23 +71,13 @@ train::TrainConfig resumed_config(const fs::path& folder, const Session& session
   asked.config.device = device_name(use_device(asked.device).device);
   asked.config.precision = asked.device.precision;
   asked.config.threads = asked.device.threads;
+  SEPIA_CHECK(asked.repeat == repeat, "--resume ", folder.string(), ": it was begun with --repeat ", repeat, ", this command asks for ", asked.repeat,
+              "; leave the option out, or start a new run");
   if (const auto conflict = train::resume_conflict(stored, asked.config)) {
     fail(ErrorKind::kUsage, "--resume ", folder.string(), ": the run has ", conflict->key, " = ", conflict->ours, ", this command asks for ",
          conflict->theirs, "; leave the option out, or start a new run");
   }
-  return asked.config;
-}
-
-/// A run that was refused before its first step (wrong folder, bad pictures) holds nothing but its settings: without them the
-/// corrected command can use the same folder.
-void forget_unstarted(const fs::path& out) {
-  std::error_code ignored;
-  std::size_t entries = 0;
-  for (fs::directory_iterator at(out, ignored), end; at != end; at.increment(ignored)) ++entries;
-  const fs::path settings = train::RunFolder{out}.config();
-  if (entries != 1 || !fs::exists(settings, ignored)) return;
-  fs::remove(settings, ignored);
-  fs::remove(out, ignored);
+  return {asked.config, repeat};
 }
 
 /// What the file of pretrained weights says of itself becomes the run's: numerics, and the scaling of the input.
@@ -92,7 +92,7 @@ void take_pretrained(TrainOptions& options, const models::ModelSpec& spec) {
   SEPIA_CHECK_KIND(models::default_spec(info->model).backbone == spec.backbone, ErrorKind::kData, t.pretrained, ": belongs to ", info->model,
                    ", whose layers before the head are not those of ", spec.name);
   options.config.numerics = info->numerics;
-  options.config.normalisation = {.mean = info->mean, .std = info->std};
+  options.config.normalisation = {.mean = info->mean, .std = info->std, .kind = ops::input_kind_from_name(info->input)};
   options.of_model = options.config.normalisation;
 }
 
@@ -107,12 +107,15 @@ int run_train(const std::string& architecture, TrainOptions& options, const Sess
   const bool resume = !options.resume.empty();
   fs::path out = options.out;
   train::TrainConfig config;
+  int repeat = options.repeat;
   if (resume) {
     SEPIA_CHECK(!options.self_test, "--self-test makes no run and resumes none; give it ARCH and --data");
     SEPIA_CHECK(options.out.empty() || fs::weakly_canonical(options.out) == fs::weakly_canonical(options.resume),
                 "--resume goes on in the run's own folder; leave --out away");
     out = options.resume;
-    config = resumed_config(out, session);
+    const Resumed resumed = resumed_settings(out, session);
+    config = resumed.config;
+    repeat = resumed.repeat;
   } else {
     SEPIA_CHECK(!architecture.empty(), "which network? give its name: sepia train edgenet --data FOLDER --out RUN");
     SEPIA_CHECK(!options.config.data.empty(), "--data is required: the folder that holds train/real and train/fake");
@@ -137,11 +140,12 @@ int run_train(const std::string& architecture, TrainOptions& options, const Sess
   set_num_threads(config.threads);
 
   const GracefulStop graceful;
+  if (repeat > 1) return run_repeated(config, out, {.repeat = repeat, .resume = resume, .json = options.json, .document_units = options.document_units, .command = session.arguments()});
   TrainResult result;
   try {
-    result = run_training(config, out, {.resume = resume, .command = session.arguments()});
+    result = run_training(config, out, {.resume = resume, .document_units = options.document_units, .command = session.arguments()});
   } catch (const Error&) {
-    if (!resume) forget_unstarted(out);
+    if (!resume) forget_unstarted(out, train::RunFolder{out}.config());
     throw;
   }
   if (options.json) print_json(result_json(result, out));
@@ -154,6 +158,7 @@ void add_train_command(CLI::App& app, Session& session) {
   CLI::App& command = session.add_command(app, "train", "Train a detector by the document's protocol and keep everything about it in a run folder.",
                                           "sepia train edgenet --data faces --out runs/edge --epochs 40\n"
                                           "sepia train simplenet --data faces --out runs/simple   # the document's settings\n"
+                                          "sepia train edgenet --data faces --out runs/five --repeat 5 # five seeds: mean, deviation, range\n"
                                           "sepia train xception_based --data faces --out runs/x --pretrained xception.safetensors --freeze backbone\n"
                                           "sepia train edgenet --data faces --self-test            # is the fault mine or the data's?\n"
                                           "sepia train --resume runs/edge                         # after Ctrl-C, a crash or a power cut");

@@ -40,7 +40,10 @@ void add_protocol_options(CLI::App& command, TrainOptions& options) {
   add_whole(command, "-b,--batch-size", c.batch_size, 1, 65536, "Pictures per batch");
   add_whole(command, "--accumulate", c.accumulate, 1, 65536, "Batches whose gradients are summed before a step");
   add_seed_option(command, c.seed);
-  command.add_option("--augment", c.augment, "Changes to training pictures: document (random crop, flip) or none")->check(CLI::IsMember({"document", "none"}));
+  add_whole(command, "--repeat", options.repeat, 1, 10'000, "Train so many times, with this seed and those after it, into RUN/seed-N");
+  command.add_option("--augment", c.augment, "Changes to training pictures: document (random crop, flip), strong (also turns, light, blur, JPEG) or none")
+      ->check(CLI::IsMember({"document", "strong", "none"}));
+  command.add_option("--input", options.input, "What the network sees: rgb, or residual (what a blur takes away; for traces of blending and generating)");
   command.add_option("--normalise", options.normalise, "Scaling of the input: document, model, or R,G,B/R,G,B (mean/std)");
   command.add_option("--select", options.select, "What makes an epoch the best: val_acc, val_auc or val_loss");
   add_whole(command, "--patience", c.patience, 0, 1'000'000, "Stop after so many epochs without a better one; 0: never");
@@ -88,6 +91,7 @@ void add_train_options(CLI::App& command, TrainOptions& options) {
   add_whole(command, "--checkpoint-every", c.checkpoint_every, 0, 1'000'000'000, "Steps between checkpoints besides the one after every epoch; 0: none");
   add_workers_option(command, c.workers);
   add_device_options(command, options.device);
+  command.add_flag("--document-units", options.document_units, "In the report: losses divided by the batch size, as the document prints them");
   add_json_option(command, options.json);
 }
 
@@ -97,6 +101,11 @@ void apply_words(TrainOptions& options) {
   if (!options.sched.empty()) c.schedule.kind = optim::schedule_from_name(options.sched);
   if (!options.select.empty()) c.select = train::select_from_name(options.select);
   if (!options.bad_images.empty()) c.bad_images = train::bad_images_from_name(options.bad_images);
+  if (!options.input.empty()) {
+    const ops::InputKind kind = ops::input_kind_from_name(options.input);
+    if (kind != c.normalisation.kind) c.normalisation = kind == ops::InputKind::kResidual ? ops::kResidualInput : models::default_spec(c.model).normalisation;
+  }
+  SEPIA_CHECK(options.normalise.empty() || c.normalisation.kind == ops::InputKind::kRgb, "--normalise is for --input rgb; a residual has no mean and deviation to take out");
   if (!options.normalise.empty()) c.normalisation = normalisation_of(options.normalise, options.of_model.value_or(models::default_spec(c.model).normalisation));
   if (options.class_weights == "balanced") {
     c.balance_classes = true;

@@ -23,11 +23,13 @@ struct TrainOptions {
   bool json = false;
   bool self_test = false;
   int image_size = 256;
+  bool document_units = false;  ///< of the report
+  int repeat = 1;  ///< seeds: --seed and those after it
 
   std::optional<ops::Normalisation> of_model{};  ///< what --normalise model means; unset: the network's own
 
   // Given as words, turned into settings by apply_words().
-  std::string opt{}, sched{}, select{}, bad_images{}, class_weights{}, normalise{};
+  std::string opt{}, sched{}, select{}, bad_images{}, class_weights{}, normalise{}, input{};
 };
 
 /// Adds every option, bound to `options`.

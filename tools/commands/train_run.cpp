@@ -133,7 +133,7 @@ std::unique_ptr<nn::Module> first_model(const models::ModelSpec& spec, const tra
 std::initializer_list<std::string_view> run_files() {
   static const std::initializer_list<std::string_view> names{
       "config.json",   "log.json",     "log.jsonl",    "best.safetensors", "last.safetensors", "predictions_test.csv", "predictions_val.csv",
-      "metrics.json",  "manifest.csv", "tensorboard",  "plots",            "report.html",      "curves.csv"};
+      "metrics.json",  "manifest.csv", "tensorboard",  "plots",            "report.html",      "curves.csv",       "repeat.json",      "comparison.csv"};
   return names;
 }
 
@@ -152,7 +152,7 @@ TrainResult run_training(const train::TrainConfig& config, const fs::path& out, 
   const std::unique_ptr<nn::Module> model = first_model(spec, config, !from_checkpoint, bar);
 
   TensorFileMetadata metadata = to_metadata({.model = spec.name, .mean = spec.normalisation.mean, .std = spec.normalisation.std,
-                                             .image_size = spec.image_size, .classes = spec.classes, .numerics = spec.numerics});
+                                             .input = ops::input_kind_name(spec.normalisation.kind), .image_size = spec.image_size, .classes = spec.classes, .numerics = spec.numerics});
   metadata[kTrainedOnKey] = is_toy_dataset(config.data) ? "toy" : "pictures";
   metadata[kFingerprintKey] = pictures.train().fingerprint;
 
@@ -163,7 +163,7 @@ TrainResult run_training(const train::TrainConfig& config, const fs::path& out, 
     bar.line(fmt::format("stopped; go on with: sepia train --resume {}", out.string()));
     return result;
   }
-  report::write_run_report(out);
+  report::write_run_report(out, {.document_units = options.document_units, .map = {}});
   bar.line(result.outcome.verdict);
   bar.line(fmt::format("{} in {}; open {}", out.string(), duration_text(result.seconds), (out / "report.html").string()));
   return result;
@@ -192,6 +192,15 @@ bool run_self_test(const train::TrainConfig& config, bool json) {
     print_json(result);
   }
   return faulty.empty();
+}
+
+void forget_unstarted(const fs::path& out, const fs::path& settings) {
+  std::error_code ignored;
+  std::size_t entries = 0;
+  for (fs::directory_iterator at(out, ignored), end; at != end; at.increment(ignored)) ++entries;
+  if (entries != 1 || !fs::exists(settings, ignored)) return;
+  fs::remove(settings, ignored);
+  fs::remove(out, ignored);
 }
 
 Json result_json(const TrainResult& result, const fs::path& out) {

@@ -14,6 +14,7 @@ namespace sepia::cli {
 
 struct TrainRunOptions {
   bool resume = false;
+  bool document_units = false;             ///< in the report
   std::vector<std::string> command{};  ///< as typed, for "how to reproduce"
 };
 
@@ -33,6 +34,10 @@ TrainResult run_training(const train::TrainConfig& config, const std::filesystem
 /// {"model","passed","controls":[{"name","passed","figure","lowest","highest","steps","finding"}],"faulty_part"}. Writes no file.
 /// True when all passed.
 bool run_self_test(const train::TrainConfig& config, bool json);
+
+/// A run that was refused before its first step (wrong folder, bad pictures) holds nothing but `settings`: without it the corrected
+/// command can use the same folder. Where there is more, nothing is touched.
+void forget_unstarted(const std::filesystem::path& out, const std::filesystem::path& settings);
 
 /// What --json prints: {"run","model","epochs","best_epoch","verdict","interrupted","seconds","evaluated_split","auc","accuracy"}.
 nlohmann::ordered_json result_json(const TrainResult& result, const std::filesystem::path& out);

@@ -154,6 +154,7 @@ void draw_dots(const Plotter& p) {
     const Point at = p.place(dot.at);
     p.canvas.circle(at, 5.2, {Ink::kPaper});
     p.canvas.circle(at, 3.8, {dot.ink});
+    if (dot.label.empty()) continue;
     const TextStyle style{.size = kTickSize, .ink = Ink::kText};
     const double width = text_width(dot.label, style);
     const bool fits_right = at.x + 9 + width < p.frame.right();

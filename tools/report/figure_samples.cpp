@@ -53,7 +53,7 @@ SampleFigure draw_samples(const std::vector<std::string>& data, const SampleFigu
       for (const std::size_t i : chosen) {
         Sample sample = dataset.at(i);
         Image augmented(sample.image.width, sample.image.height);
-        apply_augment(Augment::kDocument, {options.seed, 0, static_cast<std::uint32_t>(i)}, sample.image, augmented.rgb);
+        apply_augment(options.augment, {options.seed, 0, static_cast<std::uint32_t>(i)}, sample.image, augmented.rgb);
         changed.push_back({std::move(augmented), ""});
         plain.push_back({std::move(sample.image), dataset.path(i)});
         result.paths.push_back(dataset.full_path(i).string());

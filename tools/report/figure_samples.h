@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "data/transforms.h"
 #include "tools/report/canvas.h"
 
 namespace sepia::report {
@@ -13,6 +14,7 @@ struct SampleFigureOptions {
   std::string split = "train";
   int samples = 1;         ///< of each class in a row
   bool augmented = false;  ///< a second row below each: the same samples after the training transform
+  Augment augment = Augment::kDocument;  ///< which one
   std::uint64_t seed = 0;  ///< which samples, and which changes
   int image_size = 256;
   std::string real_folder = "real";

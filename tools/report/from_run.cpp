@@ -39,9 +39,10 @@ constexpr Wording kWordings[] = {
 };
 
 ScoredPicture scored(const Evaluation& evaluation, const EvaluatedPictures& pictures, std::size_t i) {
-  ScoredPicture out{{}, pictures.paths[i], pictures.labels[i], evaluation.samples[i].prob_fake, evaluation.samples[i].called_fake};
+  ScoredPicture out{{}, pictures.paths[i], pictures.labels[i], evaluation.samples[i].prob_fake, evaluation.samples[i].called_fake, {}};
   try {
     out.picture = pictures.picture(i);
+    if (pictures.map) out.map = pictures.map(i);
   } catch (const Error&) {
     // The file has gone or changed since; its score still holds, and its place stays empty.
   }
@@ -98,6 +99,13 @@ ScoreCurves score_curves(const Evaluation& evaluation, const std::string& title)
   return {title,
           {{"first score", evaluation.roc_first, evaluation.auc_first_score, Ink::kReal},
            {"second score", evaluation.roc_second, evaluation.auc_second_score, Ink::kFake}}};
+}
+
+std::optional<MeasureWording> wording_of(std::string_view name) {
+  for (const Wording& wording : kWordings) {
+    if (wording.name == name) return MeasureWording{std::string(wording.label), wording.percent};
+  }
+  return std::nullopt;
 }
 
 std::vector<MetricRow> metric_rows(const Evaluation& evaluation) {

@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/metrics/evaluation.h"
@@ -30,6 +31,13 @@ std::vector<LayerHealth> layer_histories(const train::History& history);
 /// Both scores' curves under the document's names.
 ScoreCurves score_curves(const Evaluation& evaluation, const std::string& title);
 
+/// How a measure of Evaluation::metrics() is written for people; none for those that only machines read.
+struct MeasureWording {
+  std::string label;
+  bool percent = false;
+};
+std::optional<MeasureWording> wording_of(std::string_view name);
+
 /// The table of measures, each with a sentence that says what it means.
 std::vector<MetricRow> metric_rows(const Evaluation& evaluation);
 
@@ -42,6 +50,7 @@ struct EvaluatedPictures {
   std::span<const std::uint8_t> labels;
   std::span<const Logits2> logits;
   std::function<Image(std::size_t)> picture;
+  std::function<Image(std::size_t)> map{};  ///< an explanation laid over it; may be unset
 };
 
 /// Fills the page's part about one split: metrics, curves, confusion, calibration, surest hits and worst mistakes (`count` of each).

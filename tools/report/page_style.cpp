@@ -20,6 +20,7 @@ h2{font-size:1.5rem;margin:0 0 14px}
 h3{font-size:.95rem;font-weight:600;margin:22px 0 10px}
 p{margin:0 0 12px;max-width:68ch}
 .kicker{font-size:.78rem;letter-spacing:.13em;text-transform:uppercase;color:var(--accent);font-weight:600;margin:0 0 6px}
+.swatch{vertical-align:-2px}
 .muted{color:var(--muted)}
 .small{font-size:.86rem}
 header{margin-bottom:26px}

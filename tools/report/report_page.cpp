@@ -106,8 +106,9 @@ std::string proportion_bar(const SplitCounts& split) {
       percent_text(static_cast<double>(split.real) / total, 1), real, 200 - real);
 }
 
-std::string thumb(const Image& picture, const std::string& path, const std::string& alt, const std::string& below) {
-  return "<div class=\"thumb\">" + html_thumbnail(picture, alt) + below + html_short_path(path) + "</div>\n";
+std::string thumb(const Image& picture, const std::string& path, const std::string& alt, const std::string& below, const Image& map = {}) {
+  const std::string explained = map.width > 0 ? html_thumbnail(map, "what the answer rests on in: " + alt) : "";
+  return "<div class=\"thumb\">" + html_thumbnail(picture, alt) + explained + below + html_short_path(path) + "</div>\n";
 }
 
 std::string data_section(const ReportData& data) {
@@ -215,7 +216,7 @@ std::string scored_thumbs(const std::vector<ScoredPicture>& pictures) {
         "<span class=\"said {0}\">{1}</span><svg class=\"meter\" viewBox=\"0 0 100 5\" preserveAspectRatio=\"none\" aria-hidden=\"true\"><rect "
         "class=\"f-grid\" width=\"100\" height=\"5\"/><rect class=\"f-fake\" width=\"{2:.2f}\" height=\"5\"/></svg>P(fake) {3}",
         class_name(said), words, 100 * std::clamp(scored.prob_fake, 0.0, 1.0), fixed_text(scored.prob_fake, 4));
-    out += thumb(scored.picture, scored.path, words + ", probability of fake " + fixed_text(scored.prob_fake, 4) + ": " + scored.path, below);
+    out += thumb(scored.picture, scored.path, words + ", probability of fake " + fixed_text(scored.prob_fake, 4) + ": " + scored.path, below, scored.map);
   }
   return out + "</div>\n";
 }

@@ -40,6 +40,7 @@ struct ScoredPicture {
   int label = 0;
   double prob_fake = 0;
   bool called_fake = false;
+  Image map{};  ///< an explanation laid over the picture, shown below it; may be empty
 };
 
 /// One row of the metrics table. An absent value is shown as "n/a" with its reason.

@@ -86,6 +86,7 @@ void verify_all(const kernels::Backend& backend, std::vector<Verification>& resu
   add("flat", test::flat_cases());
   add("global_avg_pool", test::global_avg_pool_cases());
   add("images_to_input", test::images_to_input_cases());
+  add("images_to_residual", test::images_to_residual_cases());
   add("linear", test::linear_cases());
   add("max_pool", test::max_pool_cases());
   add("max_pool_ties", test::max_pool_tie_cases());
