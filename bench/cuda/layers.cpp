@@ -28,7 +28,11 @@ std::vector<Conv2dCase> convolutions(std::int64_t n) {
           {"simplenet conv2", {n, 125, 125, 6, 16, 7, 7, 1, 0}},
           {"simplenet conv3", {n, 59, 59, 16, 24, 7, 7, 1, 0}},
           {"xception conv1", {n, 256, 256, 3, 32, 3, 3, 2, 0}, kPlain, kWrite, false},
-          {"xception conv2", {n, 127, 127, 32, 64, 3, 3, 1, 0}, kAffineRelu, kWrite, false}};
+          {"xception conv2", {n, 127, 127, 32, 64, 3, 3, 1, 0}, kAffineRelu, kWrite, false},
+          {"xception block1 skip", {n, 125, 125, 64, 128, 1, 1, 2, 0}, kAffineRelu, kWrite, false},
+          {"xception block2 skip", {n, 63, 63, 128, 256, 1, 1, 2, 0}, kPlain, kWrite, false},
+          {"xception block3 skip", {n, 32, 32, 256, 728, 1, 1, 2, 0}, kPlain, kWrite, false},
+          {"xception block12 skip", {n, 16, 16, 728, 1024, 1, 1, 2, 0}, kPlain, kWrite, false}};
 }
 
 std::vector<DepthwiseConvCase> depthwise_convolutions(std::int64_t n) {
@@ -37,8 +41,12 @@ std::vector<DepthwiseConvCase> depthwise_convolutions(std::int64_t n) {
           {"edgenet blocks.2", {n, 32, 32, 128, 3, 3, 2, 1}, kAffineRelu},
           {"xception block1.1", {n, 125, 125, 64, 3, 3, 1, 1}, kAffineRelu, kWrite, false},
           {"xception block1.2", {n, 125, 125, 128, 3, 3, 1, 1}, kAffineRelu, kWrite, false},
+          {"xception block2.1", {n, 63, 63, 128, 3, 3, 1, 1}, kRelu, kWrite, false},
           {"xception block2.2", {n, 63, 63, 256, 3, 3, 1, 1}, kAffineRelu, kWrite, false},
+          {"xception block3.1", {n, 32, 32, 256, 3, 3, 1, 1}, kRelu, kWrite, false},
+          {"xception block3.2", {n, 32, 32, 728, 3, 3, 1, 1}, kAffineRelu, kWrite, false},
           {"xception middle", {n, 16, 16, 728, 3, 3, 1, 1}, kAffineRelu, kWrite, false},
+          {"xception conv3", {n, 8, 8, 1024, 3, 3, 1, 1}, kPlain, kWrite, false},
           {"xception conv4", {n, 8, 8, 1536, 3, 3, 1, 1}, kAffineRelu, kWrite, false}};
 }
 
@@ -50,13 +58,27 @@ std::vector<LinearCase> linear_maps(std::int64_t n) {
           {"simplenet fc1", {n, 26 * 26 * 24, 1024}},
           {"simplenet fc2", {n, 1024, 256}, kRelu},
           {"xception block1.1 pointwise", {n * 125 * 125, 64, 128}, kPlain, kWrite, false},
+          {"xception block1.2 pointwise", {n * 125 * 125, 128, 128}, kPlain, kWrite, false},
+          {"xception block2.1 pointwise", {n * 63 * 63, 128, 256}, kPlain, kWrite, false},
+          {"xception block2.2 pointwise", {n * 63 * 63, 256, 256}, kPlain, kWrite, false},
+          {"xception block3.1 pointwise", {n * 32 * 32, 256, 728}, kPlain, kWrite, false},
+          {"xception block3.2 pointwise", {n * 32 * 32, 728, 728}, kPlain, kWrite, false},
           {"xception middle pointwise", {n * 16 * 16, 728, 728}, kPlain, kWrite, false},
+          {"xception block12.2 pointwise", {n * 16 * 16, 728, 1024}, kPlain, kWrite, false},
+          {"xception conv3 pointwise", {n * 8 * 8, 1024, 1536}, kPlain, kWrite, false},
+          {"xception conv4 pointwise", {n * 8 * 8, 1536, 2048}, kPlain, kWrite, false},
           {"xception fc", {n, 2048, 1000}}};
 }
 
 std::vector<BatchNormCase> batch_norms(std::int64_t n) {
-  return {{"edgenet blocks.0.bn", {n * 64 * 64, 64}},      {"edgenet blocks.1.bn", {n * 32 * 32, 128}}, {"edgenet blocks.2.bn", {n * 16 * 16, 256}},
-          {"xception block1.1.bn", {n * 125 * 125, 128}}, {"xception middle.bn", {n * 16 * 16, 728}},  {"xception conv4.bn", {n * 8 * 8, 2048}}};
+  return {{"edgenet blocks.0.bn", {n * 64 * 64, 64}},      {"edgenet blocks.1.bn", {n * 32 * 32, 128}},
+          {"edgenet blocks.2.bn", {n * 16 * 16, 256}},     {"xception conv1.bn", {n * 127 * 127, 32}},
+          {"xception conv2.bn", {n * 125 * 125, 64}},      {"xception block1.1.bn", {n * 125 * 125, 128}},
+          {"xception block1 skip.bn", {n * 63 * 63, 128}}, {"xception block2.1.bn", {n * 63 * 63, 256}},
+          {"xception block2 skip.bn", {n * 32 * 32, 256}}, {"xception block3.1.bn", {n * 32 * 32, 728}},
+          {"xception middle.bn", {n * 16 * 16, 728}},      {"xception block12.2.bn", {n * 16 * 16, 1024}},
+          {"xception block12 skip.bn", {n * 8 * 8, 1024}}, {"xception conv3.bn", {n * 8 * 8, 1536}},
+          {"xception conv4.bn", {n * 8 * 8, 2048}}};
 }
 
 std::vector<MaxPoolCase> max_pools(std::int64_t n) {
@@ -64,7 +86,9 @@ std::vector<MaxPoolCase> max_pools(std::int64_t n) {
           {"simplenet pool2", {n, 119, 119, 16, 2, 2, 0}, kRelu},
           {"simplenet pool3", {n, 53, 53, 24, 2, 2, 0}, kRelu},
           {"xception block1 pool", {n, 125, 125, 128, 3, 2, 1}, PrologueKind::kAffine},
-          {"xception block3 pool", {n, 32, 32, 728, 3, 2, 1}, PrologueKind::kAffine}};
+          {"xception block2 pool", {n, 63, 63, 256, 3, 2, 1}, PrologueKind::kAffine},
+          {"xception block3 pool", {n, 32, 32, 728, 3, 2, 1}, PrologueKind::kAffine},
+          {"xception block12 pool", {n, 16, 16, 1024, 3, 2, 1}, PrologueKind::kAffine}};
 }
 
 std::vector<GlobalAvgPoolCase> average_pools(std::int64_t n) {
@@ -76,7 +100,10 @@ std::vector<AffineReluCase> affine_relus(std::int64_t n) {
 }
 
 std::vector<AddCase> additions(std::int64_t n) {
-  return {{"xception block1 sum", n * 63 * 63, 128, kPlain, PrologueKind::kAffine}, {"xception middle sum", n * 16 * 16, 728, kPlain, PrologueKind::kAffine}};
+  return {{"xception block1 sum", n * 63 * 63, 128, kPlain, PrologueKind::kAffine},
+          {"xception block2 sum", n * 32 * 32, 256, kPlain, PrologueKind::kAffine},
+          {"xception middle sum", n * 16 * 16, 728, kPlain, PrologueKind::kAffine},
+          {"xception block12 sum", n * 8 * 8, 1024, kPlain, PrologueKind::kAffine}};
 }
 
 std::vector<AccumulateIntoCase> accumulations(std::int64_t n) {

@@ -50,6 +50,7 @@ Counted counted(const Measured& call) {
     sum.read += static_cast<double>(c.load_bytes);
     sum.written += static_cast<double>(c.store_bytes);
     sum.sectors += static_cast<double>(c.load_sectors + c.store_sectors);
+    sum.wavefronts += static_cast<double>(c.shared_wavefronts);
     sum.conflicts += static_cast<double>(c.bank_conflicts);
     sum.barriers += static_cast<double>(c.barriers);
     sum.tensor_flops += static_cast<double>(c.mma);
@@ -59,16 +60,16 @@ Counted counted(const Measured& call) {
 
 void write_csv(const std::filesystem::path& file, const std::vector<Measured>& calls, const std::vector<gpu::KernelFacts>& facts, double copy_rate) {
   std::ofstream out(file);
-  out << "kernel,layer,precision,least_read,least_written,flops,seconds,bytes_per_second,of_copy,read,written,sectors_used,conflicts,barriers,"
+  out << "kernel,layer,precision,least_read,least_written,flops,seconds,bytes_per_second,of_copy,read,written,sectors_used,shared_wavefronts,conflicts,barriers,"
          "tensor_flops,registers,shared,occupancy_sm80,occupancy_sm90";
   for (const Gpu& g : kGpus) out << ",predicted_s " << g.name;
   out << "\n";
   for (const Measured& call : calls) {
     const Counted c = counted(call);
     const Resources r = resources_of(call, facts);
-    out << fmt::format("{},\"{}\",{},{:.0f},{:.0f},{:.0f},{:.4g},{:.4g},{:.4g},{:.0f},{:.0f},{:.4f},{:.0f},{:.0f},{:.0f},{},{},{:.2f},{:.2f}", call.kernel,
+    out << fmt::format("{},\"{}\",{},{:.0f},{:.0f},{:.0f},{:.4g},{:.4g},{:.4g},{:.0f},{:.0f},{:.4f},{:.0f},{:.0f},{:.0f},{:.0f},{},{},{:.2f},{:.2f}", call.kernel,
                        call.layer, precision(call), call.cost.read, call.cost.written, call.cost.flops, call.seconds, rate(call),
-                       copy_rate > 0 ? rate(call) / copy_rate : 0, c.read, c.written, c.sectors_used(), c.conflicts, c.barriers, c.tensor_flops,
+                       copy_rate > 0 ? rate(call) / copy_rate : 0, c.read, c.written, c.sectors_used(), c.wavefronts, c.conflicts, c.barriers, c.tensor_flops,
                        r.registers, r.shared_bytes, r.occupancy[0], r.occupancy[1]);
     for (const Gpu& g : kGpus) out << fmt::format(",{:.4g}", predicted_seconds(g, call.cost, call.bf16));
     out << "\n";
@@ -90,7 +91,8 @@ std::string markdown_row(const Measured& call, const std::vector<gpu::KernelFact
   }
   const Counted c = counted(call);
   const Resources r = resources_of(call, facts);
-  text += fmt::format("| {:.1f}% | {:.1f}% | {:.0f} ", 100 * c.moved() / call.cost.bytes(), 100 * c.sectors_used(), c.conflicts);
+  text += fmt::format("| {:.1f}% | {:.1f}% | {:.0f}", 100 * c.moved() / call.cost.bytes(), 100 * c.sectors_used(), c.conflicts);
+  text += c.conflicts > 0 ? fmt::format(" ({:.1f}%) ", 100 * c.conflicting()) : " ";
   text += r.registers ? fmt::format("| {} | {:.1f} | {:.0f}% / {:.0f}% ", r.registers, r.shared_bytes / 1024.0, 100 * r.occupancy[0], 100 * r.occupancy[1])
                       : "| | | ";
   for (const Gpu& g : kGpus) text += fmt::format("| {:.3g} ", 1e6 * predicted_seconds(g, call.cost, call.bf16));

@@ -19,10 +19,12 @@ Resources resources_of(const Measured& call, const std::vector<gpu::KernelFacts>
 
 /// Sums of a call's counters.
 struct Counted {
-  double read = 0, written = 0, sectors = 0, conflicts = 0, barriers = 0, tensor_flops = 0;
+  double read = 0, written = 0, sectors = 0, wavefronts = 0, conflicts = 0, barriers = 0, tensor_flops = 0;
   double moved() const { return read + written; }
   /// Share of the touched sectors' bytes that was asked for.
   double sectors_used() const { return sectors > 0 ? moved() / (32 * sectors) : 0; }
+  /// Share of the shared-memory wavefronts that bank conflicts have caused.
+  double conflicting() const { return wavefronts > 0 ? conflicts / wavefronts : 0; }
 };
 Counted counted(const Measured& call);
 

@@ -16,6 +16,7 @@
 // Variance. E[x^2] - E[x]^2 cancels. So each thread takes as its centre the mean of the first rows it loads, and sums d = x - centre and
 // d^2, which are small: mean = centre + sum d / n, M2 = sum d^2 - (sum d)^2 / n. Threads, then blocks, are merged by the formula of Chan,
 // Golub and LeVeque (1983) for any number of groups:  mean = sum n_i mean_i / sum n_i,  M2 = sum M2_i + sum n_i (mean_i - mean)^2.
+// A matrix of one piece needs no second kernel.
 #include "kernels/cuda/detail/partials.cuh"
 #include "kernels/cuda/detail/row_cut.cuh"
 #include "kernels/cuda/detail/workspace.cuh"
@@ -29,9 +30,23 @@ using namespace detail;
 constexpr int kThreads = kRowCutThreads;
 constexpr int kMergeRows = 16;
 
-/// partial[piece][0][c] = mean, partial[piece][1][c] = M2 of the piece's rows.
+/// Where the statistics of each channel go; `unbiased` may be null.
+template <class A>
+struct StatisticsOutput {
+  A *mean, *variance, *unbiased;
+
+  __device__ __forceinline__ void write(int c, std::int64_t rows, float its_mean, float m2) const {
+    const auto count = static_cast<float>(rows);
+    mean[c] = its_mean;
+    variance[c] = m2 / count;
+    if (unbiased) unbiased[c] = m2 / (rows > 1 ? static_cast<float>(rows - 1) : count);
+  }
+};
+
+/// partial[piece][0][c] = mean, partial[piece][1][c] = M2 of the piece's rows; the only piece goes to `whole`.
 template <int N, class T>
-__global__ void __launch_bounds__(kThreads) statistics_kernel(const T* x, RowCut cut, float* partial) {
+__global__ void __launch_bounds__(kThreads)
+    statistics_kernel(const T* x, RowCut cut, float* partial, StatisticsOutput<Accumulator<T>> whole) {
   __shared__ ThreadSums<N> of_thread;
   const CutPlace<N> place(cut);
   const std::int64_t step = static_cast<std::int64_t>(blockDim.y) * cut.channels;
@@ -93,13 +108,14 @@ __global__ void __launch_bounds__(kThreads) statistics_kernel(const T* x, RowCut
       const float delta = of_thread.first[y * cut.tile_floats + i] - mean;
       m2 += fmaf(static_cast<float>(least + (y < with_one_more)) * delta, delta, of_thread.second[y * cut.tile_floats + i]);
     }
+    if (cut.pieces == 1) return whole.write(channel, cut.rows, mean, m2);
     float* const destination = partial + static_cast<std::int64_t>(blockIdx.y) * 2 * cut.channels + channel;
     destination[0] = mean;
     destination[cut.channels] = m2;
   });
 }
 
-/// The sum over the block's thread rows of a value of each lane, in order; valid in row 0. All must call.
+/// The sum over the block's thread rows of a value of each lane, in order; the same in all rows. All must call.
 __device__ __forceinline__ float sum_of_rows(float (&of_row)[kMergeRows][32], float value) {
   of_row[threadIdx.y][threadIdx.x] = value;
   __syncthreads();
@@ -110,33 +126,30 @@ __device__ __forceinline__ float sum_of_rows(float (&of_row)[kMergeRows][32], fl
   return sum;
 }
 
-/// Merges the pieces of 32 channels. Thread row y takes the pieces y, y + kMergeRows, ...
+/// Merges the pieces of 32 channels. Thread row y takes the pieces y, y + kMergeRows, ... and reads each once: the first one's mean is
+/// its centre, as in the pieces themselves.
 template <class A>
-__global__ void __launch_bounds__(32 * kMergeRows)
-    merge_pieces_kernel(const float* partial, RowCut cut, A* mean, A* variance, A* unbiased) {
+__global__ void __launch_bounds__(32 * kMergeRows) merge_pieces_kernel(const float* partial, RowCut cut, StatisticsOutput<A> whole) {
   __shared__ float of_row[kMergeRows][32];
-  const int c = static_cast<int>(blockIdx.x * 32 + threadIdx.x);
+  const int c = static_cast<int>(blockIdx.x * 32 + threadIdx.x), first = static_cast<int>(threadIdx.y);
   const std::int64_t row = 2 * static_cast<std::int64_t>(cut.channels);
-  const auto rows_of = [&](int piece) {
-    return static_cast<float>(min(static_cast<std::int64_t>(cut.piece_rows), cut.rows - static_cast<std::int64_t>(piece) * cut.piece_rows));
-  };
   const bool active = c < cut.channels;
   const int pieces = active ? cut.pieces : 0;
-  const auto count = static_cast<float>(cut.rows);
-
-  float sum = 0.0f;
-  for (int piece = static_cast<int>(threadIdx.y); piece < pieces; piece += kMergeRows) sum += rows_of(piece) * partial[piece * row + c];
-  const float whole_mean = sum_of_rows(of_row, sum) / count;
-  float m2 = 0.0f;
-  for (int piece = static_cast<int>(threadIdx.y); piece < pieces; piece += kMergeRows) {
-    const float delta = partial[piece * row + c] - whole_mean;
-    m2 += fmaf(rows_of(piece) * delta, delta, partial[piece * row + cut.channels + c]);
+  const float centre = first < pieces ? partial[first * row + c] : 0.0f;
+  float count = 0.0f, sum = 0.0f, m2 = 0.0f;
+  for (int piece = first; piece < pieces; piece += kMergeRows) {
+    const auto rows =
+        static_cast<float>(min(static_cast<std::int64_t>(cut.piece_rows), cut.rows - static_cast<std::int64_t>(piece) * cut.piece_rows));
+    const float d = (piece == first ? centre : partial[piece * row + c]) - centre;
+    count += rows;
+    sum = fmaf(rows, d, sum);
+    m2 += fmaf(rows * d, d, partial[piece * row + cut.channels + c]);
   }
-  m2 = sum_of_rows(of_row, m2);
-  if (threadIdx.y > 0 || !active) return;
-  mean[c] = whole_mean;
-  variance[c] = m2 / count;
-  if (unbiased) unbiased[c] = m2 / (cut.rows > 1 ? static_cast<float>(cut.rows - 1) : count);
+  const float mean_of_d = count > 0.0f ? sum / count : 0.0f, own_mean = centre + mean_of_d;
+  m2 = relu(fmaf(-mean_of_d, sum, m2));
+  const float mean = sum_of_rows(of_row, count * own_mean) / static_cast<float>(cut.rows), delta = own_mean - mean;
+  m2 = sum_of_rows(of_row, fmaf(count * delta, delta, m2));
+  if (threadIdx.y == 0 && active) whole.write(c, cut.rows, mean, m2);
 }
 
 template <class A>
@@ -150,7 +163,8 @@ __global__ void __launch_bounds__(kThreads) affine_kernel(int channels, const A*
   shift[c] = beta[c] - mean[c] * factor;
 }
 
-/// partial[piece][0][c] = sum g, partial[piece][1][c] = sum g * x_hat. x enters as its deviation from the mean, so that nothing cancels.
+/// partial[piece][0][c] = sum g, partial[piece][1][c] = sum g * x_hat; the only piece's are the results. x enters as its deviation from
+/// the mean, so that nothing cancels.
 template <int N, class T>
 __global__ void __launch_bounds__(kThreads) backward_sums_kernel(BatchNormBackwardSums<T> a, RowCut cut, float* partial) {
   __shared__ ThreadSums<N> of_thread;
@@ -191,9 +205,15 @@ __global__ void __launch_bounds__(kThreads) backward_sums_kernel(BatchNormBackwa
       total += of_thread.first[y * cut.tile_floats + i];
       total_of_products += of_thread.second[y * cut.tile_floats + i];
     }
+    total_of_products *= a.inv_std[channel];
+    if (cut.pieces == 1) {
+      a.sum_g[channel] = total;
+      a.sum_g_xhat[channel] = total_of_products;
+      return;
+    }
     float* const destination = partial + static_cast<std::int64_t>(blockIdx.y) * 2 * cut.channels + channel;
     destination[0] = total;
-    destination[cut.channels] = total_of_products * a.inv_std[channel];
+    destination[cut.channels] = total_of_products;
   });
 }
 
@@ -243,6 +263,11 @@ __global__ void __launch_bounds__(kThreads) backward_input_kernel(BatchNormBackw
   }
 }
 
+/// Two numbers for each piece and channel; null for a matrix of one piece.
+float* scratch_for_pieces(const LaunchContext& context, const RowCut& cut) {
+  return cut.pieces > 1 ? scratch<float>(context, 2 * static_cast<std::int64_t>(cut.channels) * cut.pieces) : nullptr;
+}
+
 }  // namespace
 
 template <class T>
@@ -252,10 +277,12 @@ void batch_norm_statistics(const LaunchContext& context, const BatchNormStatisti
       a.shape.channels,
       [&](auto n) {
         const RowCut cut = row_cut<T, n()>(a.shape.rows, a.shape.channels);
-        float* const partial = scratch<float>(context, 2 * a.shape.channels * cut.pieces);
-        launch(statistics_kernel<n(), T>, cut.grid(), cut.block(), 0, stream_of(context), a.x, cut, partial);
+        float* const partial = scratch_for_pieces(context, cut);
+        const StatisticsOutput<Accumulator<T>> whole{a.mean, a.variance, a.unbiased_variance};
+        launch(statistics_kernel<n(), T>, cut.grid(), cut.block(), 0, stream_of(context), a.x, cut, partial, whole);
+        if (!partial) return;
         launch(merge_pieces_kernel<Accumulator<T>>, dim3(grid_extent(ceil_div(cut.channels, 32))), dim3(32, kMergeRows), 0,
-               stream_of(context), partial, cut, a.mean, a.variance, a.unbiased_variance);
+               stream_of(context), partial, cut, whole);
       },
       a.x);
 }
@@ -274,8 +301,9 @@ void batch_norm_backward_sums(const LaunchContext& context, const BatchNormBackw
       a.shape.channels,
       [&](auto n) {
         const RowCut cut = row_cut<T, n()>(a.shape.rows, a.shape.channels);
-        float* const partial = scratch<float>(context, 2 * a.shape.channels * cut.pieces);
+        float* const partial = scratch_for_pieces(context, cut);
         launch(backward_sums_kernel<n(), T>, cut.grid(), cut.block(), 0, stream_of(context), a, cut, partial);
+        if (!partial) return;
         sum_partials(context, {partial, cut.pieces, 2 * cut.channels, cut.channels, a.sum_g, a.sum_g_xhat, Accumulate::kWrite});
       },
       a.x, a.grad_y);

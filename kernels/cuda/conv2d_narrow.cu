@@ -57,16 +57,15 @@ __global__ void __launch_bounds__(kForwardThreads, 3)
   const int g = lane / 4, t = lane % 4;
   bf16* const slab = weights + places.slabs + warp * kSlabRows * places.slab_pitch;
 
-  // Weights, once per block: a thread takes one (output channel, filter row) at a time, zeros where there is no tap or channel.
-  for (int line = static_cast<int>(threadIdx.x); line < kOutputs * 8 * s.kernel_h; line += kForwardThreads) {
+  // Weights, once per block: a warp takes one (output channel, filter row) at a time, zeros where there is no tap or channel.
+  for (int line = warp; line < kOutputs * 8 * s.kernel_h; line += kForwardThreads / 32) {
     const int k = line / s.kernel_h, r = line - k * s.kernel_h;
     const bf16* const source = a.weight + (k * s.kernel_h + r) * s.kernel_w * s.channels;
     bf16* const destination = weights + k * places.weight_pitch + r * places.taps * kSlots;
-    for (int tap = 0; tap < places.taps; ++tap) {
-      for (int c = 0; c < kSlots; ++c) {
-        const bool exists = k < s.out_channels && tap < s.kernel_w && c < s.channels;
-        destination[tap * kSlots + c] = exists ? source[tap * s.channels + c] : bf16();
-      }
+    for (int i = lane; i < places.taps * kSlots; i += 32) {
+      const int tap = i / kSlots, c = i % kSlots;
+      const bool exists = k < s.out_channels && tap < s.kernel_w && c < s.channels;
+      destination[i] = exists ? source[tap * s.channels + c] : bf16();
     }
   }
   ChannelPrologue part[kSlots];
@@ -133,7 +132,7 @@ bool conv2d_narrow_forward(const LaunchContext& context, const Conv2dForward<bf1
   const auto run = [&](auto slots, auto outputs) {
     constexpr int kPixels = 16 / slots();
     const int taps = static_cast<int>(ceil_div(a.shape.kernel_w, kPixels)) * kPixels;
-    const NarrowShape s(a.shape, taps);
+    const NarrowShape s(a.shape, taps, slots());
     const ForwardShared places(s, slots(), taps);
     launch(conv2d_narrow_forward_kernel<slots(), outputs()>, dim3(static_cast<unsigned>(std::min(s.tiles, kMostBlocks))), kForwardThreads,
            static_cast<std::size_t>(places.bytes), stream_of(context), a, s, places, reciprocal_of(s.out_channels / 2));

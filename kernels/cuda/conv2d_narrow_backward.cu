@@ -126,7 +126,7 @@ __global__ void __launch_bounds__(32 * kMostWarps)
 bool conv2d_narrow_backward_weight(const LaunchContext& context, const Conv2dBackwardWeight<bf16>& a) {
   if (!narrow(a.shape) || reinterpret_cast<std::uintptr_t>(a.grad_y) % 4 != 0 || a.shape.batch == 0) return false;
   const auto run = [&](auto outputs, auto taps) {
-    const NarrowShape s(a.shape, taps());
+    const NarrowShape s(a.shape, taps(), kSlots);
     const BackwardPlan plan(s, 16 * outputs());
     const int blocks = std::min(s.tiles, kMostBlocks);
     const std::int64_t parts = static_cast<std::int64_t>(blocks) * plan.groups;

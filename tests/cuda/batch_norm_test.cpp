@@ -64,7 +64,8 @@ class CudaBatchNormTraffic : public CudaTest {};
 using Types = ::testing::Types<float, bf16>;
 TYPED_TEST_SUITE(CudaBatchNormTraffic, Types);
 
-// One picture's layers of edgenet and xception. Every kernel that reads x or grad_y may move 105% of what there is to move.
+// One picture's layers of edgenet and xception. Every op that reads x or grad_y may move 105% of what there is to move, the partial sums
+// that its kernels write and read again included.
 TYPED_TEST(CudaBatchNormTraffic, EveryRealLayerIsReadOnce) {
   const CudaUnderTest& cuda = cuda_under_test();
   if (!cuda.simt) GTEST_SKIP() << "traffic is counted by the emulator";
@@ -79,13 +80,11 @@ TYPED_TEST(CudaBatchNormTraffic, EveryRealLayerIsReadOnce) {
     w.table.batch_norm_affine(w.context, arguments.affine);
     w.table.batch_norm_backward_sums(w.context, arguments.backward_sums);
     cuda.backend->memory.synchronize(w.context);
-    const auto expect_lean = [&](auto kernel, const auto& a, const char* name, double least) {
-      const Traffic traffic = count_traffic(
-          [&] {
-            kernel(w.context, a);
-            cuda.backend->memory.synchronize(w.context);
-          },
-          name);
+    const auto expect_lean = [&](auto op, const auto& a, const char* name, double least) {
+      const Traffic traffic = count_traffic([&] {
+        op(w.context, a);
+        cuda.backend->memory.synchronize(w.context);
+      });
       EXPECT_LE(traffic.moved(), 1.05 * least) << name << " moves " << 100 * traffic.moved() / least << "% of the least possible";
       EXPECT_GE(traffic.sectors_used(), 0.95) << name;
       EXPECT_EQ(traffic.bank_conflicts, 0) << name;

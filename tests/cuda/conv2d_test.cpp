@@ -33,6 +33,12 @@ TEST_F(CudaConv2d, MatchesReferenceOverManyTilesInBf16) {
   expect_cuda_matches_reference<bf16>(cases_of_many_tiles());
 }
 
+// The kernels for few channels start 396 blocks at most: with more tiles a block takes several, one after the other in the same shared
+// memory. A picture of one position is a tile of its own.
+TEST_F(CudaConv2d, ABlockOfFewChannelsTakesSeveralTiles) {
+  expect_cuda_matches_reference<bf16>(std::vector<Conv2dCase>{{"conv2d of 400 tiles", {400, 3, 3, 3, 2, 3, 3, 1, 0}}});
+}
+
 /// The forward pass of one case, counted.
 Traffic traffic_of(const Conv2dCase& op_case) {
   const CudaUnderTest& cuda = cuda_under_test();

@@ -21,8 +21,9 @@ struct NarrowShape {
   int patch_h, patch_w;  ///< pixels that are filled
   int half, pitch;       ///< pixels per run of columns of one parity, and per row
 
-  /// taps: the filter's columns, rounded up to what the kernel reads.
-  NarrowShape(const Conv2dShape& s, int taps)
+  /// taps: the filter's columns, rounded up to what the kernel reads. slots: bf16 per pixel of the patch. With stride 2 the runs of
+  /// even and of odd columns begin 64 bytes apart modulo 128, so that lanes that read (or write) from both meet no bank twice.
+  NarrowShape(const Conv2dShape& s, int taps, int slots)
       : batch(static_cast<int>(s.batch)),
         height(static_cast<int>(s.height)),
         width(static_cast<int>(s.width)),
@@ -39,8 +40,11 @@ struct NarrowShape {
         tiles(batch * tiles_p * tiles_q),
         patch_h((kNarrowTileP - 1) * stride + kernel_h),
         patch_w((kNarrowTileQ - 1) * stride + taps),
-        half((patch_w + stride - 1) / stride),
+        half(stride == 1 ? patch_w : half_of_banks((patch_w + 1) / 2, 32 / slots)),
         pitch(half * stride) {}
+
+  /// The least number of pixels >= n that is an odd multiple of `pixels`, which are half of all banks.
+  static int half_of_banks(int n, int pixels) { return (n + 2 * pixels - 1 - pixels) / (2 * pixels) * 2 * pixels + pixels; }
 
   /// Pixels from a position's first column to the column of tap s.
   __device__ __forceinline__ int column(int s) const { return stride == 1 ? s : (s & 1) * half + (s >> 1); }

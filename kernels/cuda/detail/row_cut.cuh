@@ -4,8 +4,8 @@
 // A block has a channel tile and a piece of the rows. A thread has N neighbouring channels and every blockDim.y-th row, several loads
 // at a time. Up to 32 threads' worth of channels the tile is the whole row, and the block reads memory straight through; wider rows, and
 // those of matrices too short to keep a GPU busy so, are cut into 128 bytes, or into 512 if their length is not a multiple of a 32-byte
-// sector (728 bf16 channels), which wastes one sector in 33 at the tile's ends. A piece has at least 256 bytes' worth of rows, so that a
-// few floats written or read per piece and channel stay near 3% of all bytes, and as many rows as leave some 1,000 blocks.
+// sector (728 bf16 channels), which wastes one sector in 33 at the tile's ends. A piece has at least 384 bytes' worth of rows, so that
+// two floats per piece and channel, written and read again, stay near 4% of all bytes, and as many rows as leave some 1,000 blocks.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -38,7 +38,7 @@ inline constexpr int kTileCapacity = kRowCutThreads* N*(N == 8 ? 3 : 2) / 2;
 template <class T, int N>
 RowCut row_cut(std::int64_t rows, std::int64_t channels) {
   constexpr int kBytes = N * static_cast<int>(sizeof(T)), kSector = 32;
-  constexpr std::int64_t kLeastRows = 256 / sizeof(T), kEnoughBlocks = 8 * 132;
+  constexpr std::int64_t kLeastRows = 384 / sizeof(T), kEnoughBlocks = 8 * 132;
   RowCut cut{.rows = rows, .channels = static_cast<int>(channels)};
   const int total = cut.channels / N;
   const bool whole_sectors = total * kBytes % kSector == 0;
@@ -49,7 +49,7 @@ RowCut row_cut(std::int64_t rows, std::int64_t channels) {
   cut.tile_floats = N == 8 ? quads + ((cut.half + 31) & ~31) : N * cut.lanes;
   cut.thread_rows = std::min(kRowCutThreads / cut.lanes, kTileCapacity<N> / cut.tile_floats) & ~1;
   cut.channel_tiles = static_cast<int>(ceil_div(total, cut.lanes));
-  const std::int64_t pieces = std::min(ceil_div(rows, kLeastRows), ceil_div(kEnoughBlocks, cut.channel_tiles));
+  const std::int64_t pieces = std::clamp<std::int64_t>(rows / kLeastRows, 1, ceil_div(kEnoughBlocks, cut.channel_tiles));
   cut.piece_rows = static_cast<int>(ceil_div(ceil_div(rows, pieces), 2)) * 2;  // even: a piece begins at a whole sector
   cut.pieces = static_cast<int>(ceil_div(rows, cut.piece_rows));
   return cut;
