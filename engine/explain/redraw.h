@@ -10,6 +10,9 @@
 
 namespace sepia::explain {
 
+/// Added to a user's seed for weights drawn anew: the seed itself may be the one that the model's first weights were drawn from.
+inline constexpr std::uint64_t kOtherWeights = 1'000'003;
+
 /// Keeps a placed model's weights and running statistics, and puts them back when it goes. In between, layers can be given fresh ones, as
 /// their initialisers draw them from a seed, and fresh running statistics.
 class Redraw {

@@ -89,7 +89,7 @@ nlohmann::ordered_json draw_means(const FigureSource& source, const FigureOption
   std::vector<int> classes;
   const ByClass trained = means_of(source, options, classes, 0, total);
   const ByClass control = [&] {
-    explain::Redraw redraw(source.model, options.seed);
+    explain::Redraw redraw(source.model, options.seed + explain::kOtherWeights);
     redraw.redraw_all();
     return means_of(source, options, classes, source.dataset.size(), total);
   }();
@@ -99,7 +99,7 @@ nlohmann::ordered_json draw_means(const FigureSource& source, const FigureOption
   index.update(settings_json(options.explain));
   Sheet sheet;
   sheet.grid.title = fmt::format("Mean of {}", method_words(options.explain));
-  sheet.grid.row_labels = {"trained", "weights re-drawn"};
+  sheet.grid.row_labels = {"this model", "weights re-drawn"};
   sheet.grid.rows.resize(2);
   sheet.grid.cell = 256;
   std::vector<explain::Map> maps;  // trained and control of each class in turn

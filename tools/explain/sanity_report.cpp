@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "engine/explain/redraw.h"
 #include "tools/explain/words.h"
 #include "tools/report/text.h"
 
@@ -28,7 +29,7 @@ explain::SanityResult run_sanity_check(const FigureSource& source, const SanityR
     }
     batches.push_back(input_of(source.model, images, run.explain.normalisation));
   }
-  return explain::sanity_check(source.model, batches, classes, {.explain = run.explain, .seed = run.seed, .redraws = run.redraws, .limit = kLimit}, progress);
+  return explain::sanity_check(source.model, batches, classes, {.explain = run.explain, .seed = run.seed + explain::kOtherWeights, .redraws = run.redraws, .limit = kLimit}, progress);
 }
 
 std::string sanity_verdict(const explain::SanityResult& result, const SanityRun& run, const std::string& model) {
