@@ -153,6 +153,12 @@ Cost cost(const kernels::ImagesToInput<T>& a) {
   const double n = 3.0 * static_cast<double>(a.batch * a.height * a.width);
   return {n, sizeof(T) * n, 2 * n};
 }
+/// Nine weighted bytes for each number, read once where rows of neighbours come from the cache.
+template <class T>
+Cost cost(const kernels::ImagesToResidual<T>& a) {
+  const double n = 3.0 * static_cast<double>(a.batch * a.height * a.width);
+  return {n, sizeof(T) * n, 12 * n};
+}
 
 template <class T>
 Cost cost(const kernels::MaxPoolForward<T>& a) {
