@@ -9,6 +9,7 @@ void add_all_commands(CLI::App& app, Session& session) {
   add_predict_command(app, session);
   add_explain_command(app, session);
   add_report_command(app, session);
+  add_paper_command(app, session);
   add_data_command(app, session);
   add_convert_command(app, session);
   add_summary_command(app, session);

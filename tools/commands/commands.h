@@ -13,6 +13,7 @@ void add_doctor_command(CLI::App& app, Session& session);
 void add_eval_command(CLI::App& app, Session& session);
 void add_explain_command(CLI::App& app, Session& session);
 void add_gradcheck_command(CLI::App& app, Session& session);
+void add_paper_command(CLI::App& app, Session& session);
 void add_predict_command(CLI::App& app, Session& session);
 void add_report_command(CLI::App& app, Session& session);
 void add_summary_command(CLI::App& app, Session& session);

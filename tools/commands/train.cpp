@@ -23,6 +23,7 @@
 #include "tools/cli/progress.h"
 #include "tools/cli/signals.h"
 #include "tools/commands/commands.h"
+#include "tools/commands/pretrained.h"
 #include "tools/commands/train_options.h"
 #include "tools/commands/train_repeat.h"
 #include "tools/commands/train_run.h"
@@ -80,22 +81,6 @@ Resumed resumed_settings(const fs::path& folder, const Session& session) {
   return {asked.config, repeat};
 }
 
-/// What the file of pretrained weights says of itself becomes the run's: numerics, and the scaling of the input.
-void take_pretrained(TrainOptions& options, const models::ModelSpec& spec) {
-  train::TransferConfig& t = options.config.transfer;
-  t.pretrained = weights_file(t.pretrained).string();
-  const std::vector<std::byte> bytes = read_file(t.pretrained, SafetensorsFile::kMaxFileBytes);
-  t.pretrained_sha256 = sha256_hex(bytes);
-  const auto info = model_info_from_metadata(SafetensorsFile::parse(bytes, t.pretrained).metadata(), t.pretrained);
-  if (!info) return;
-  check_usable(*info, t.pretrained, "");
-  SEPIA_CHECK_KIND(models::default_spec(info->model).backbone == spec.backbone, ErrorKind::kData, t.pretrained, ": belongs to ", info->model,
-                   ", whose layers before the head are not those of ", spec.name);
-  options.config.numerics = info->numerics;
-  options.config.normalisation = {.mean = info->mean, .std = info->std, .kind = ops::input_kind_from_name(info->input)};
-  options.of_model = options.config.normalisation;
-}
-
 /// A --freeze that means nothing is said before the run's folder is made.
 void check_freeze(const models::ModelSpec& spec, const train::TransferConfig& transfer) {
   const std::unique_ptr<nn::Module> model = models::make_model(spec);
@@ -124,7 +109,10 @@ int run_train(const std::string& architecture, TrainOptions& options, const Sess
     const models::ModelSpec spec = models::default_spec(architecture);  // an unknown name is said before anything else happens
     options.config.normalisation = spec.normalisation;
     options.config.transfer.head = spec.head;
-    if (!options.config.transfer.pretrained.empty()) take_pretrained(options, spec);
+    if (!options.config.transfer.pretrained.empty()) {
+      take_pretrained(options.config, spec);
+      options.of_model = options.config.normalisation;
+    }
     apply_words(options);
     config = options.config;
     check_freeze(spec, config.transfer);

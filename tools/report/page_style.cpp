@@ -57,6 +57,7 @@ table.settings td:last-child{font-family:var(--mono);font-size:.84rem;overflow-w
 .path{font-family:var(--mono);font-size:.82rem;overflow-wrap:anywhere}
 .thumbs{display:grid;grid-template-columns:repeat(auto-fill,minmax(112px,1fr));gap:14px}
 .thumb{min-width:0;font-size:.8rem;line-height:1.35}
+img.sheet{display:block;width:100%;height:auto;background:#fff;border-radius:6px}
 .thumb img,.thumb .empty{display:block;width:100%;height:auto;aspect-ratio:1;object-fit:cover;border-radius:6px;background:var(--grid)}
 .thumb .path{display:block;white-space:nowrap;overflow:hidden;text-overflow:ellipsis;font-size:.74rem;color:var(--muted)}
 .thumb .said{display:block;margin-top:6px;font-weight:600}
