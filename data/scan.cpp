@@ -1,11 +1,8 @@
 #include "data/scan.h"
 
 #include <algorithm>
-#include <atomic>
-#include <exception>
-#include <mutex>
-#include <thread>
 
+#include "data/work_queue.h"
 #include "engine/base/sha256.h"
 
 namespace sepia {
@@ -40,29 +37,10 @@ std::vector<FileRecord> scan_files(const FacesDataset& dataset, const ScanOption
                                    const std::function<void(std::size_t)>& progress) {
   SEPIA_CHECK(options.workers >= 0 && options.workers <= 256, "the number of reading threads must be 0 to 256, got ", options.workers);
   std::vector<FileRecord> records(dataset.size());
-  std::atomic<std::size_t> next{0};
-  std::mutex mutex;  // guards `done` and `failure`
-  std::size_t done = 0;
-  std::exception_ptr failure;
-  const auto work = [&] {
-    try {
-      for (std::size_t i = next++; i < records.size(); i = next++) {
-        records[i] = scan_file(dataset, i, options);
-        const std::lock_guard lock(mutex);
-        ++done;
-        if (progress) progress(done);
-      }
-    } catch (...) {
-      next = records.size();
-      const std::lock_guard lock(mutex);
-      if (!failure) failure = std::current_exception();
-    }
-  };
-  std::vector<std::thread> threads;
-  for (int t = 1; t < options.workers; ++t) threads.emplace_back(work);
-  work();
-  for (auto& thread : threads) thread.join();
-  if (failure) std::rethrow_exception(failure);
+  run_on_threads(records.size(), options.workers, [&](std::size_t i) { records[i] = scan_file(dataset, i, options); },
+                 [&](std::size_t done, std::size_t) {
+                   if (progress) progress(done);
+                 });
   return records;
 }
 

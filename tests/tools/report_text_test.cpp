@@ -107,5 +107,11 @@ TEST(ReportCsv, NumbersReadBackTheSame) {
   EXPECT_EQ(csv_number(kNaN), "");
 }
 
+TEST(ShellCommand, QuotesWhatAShellWouldChange) {
+  EXPECT_EQ(shell_command(std::vector<std::string>{"sepia", "train", "--data=a/b", "x,y:z@1%+"}), "sepia train --data=a/b x,y:z@1%+");
+  EXPECT_EQ(shell_command(std::vector<std::string>{"my faces", "it's", "", "$HOME"}), "'my faces' 'it'\\''s' '' '$HOME'");
+  EXPECT_EQ(shell_command(std::vector<std::string>{}), "");
+}
+
 }  // namespace
 }  // namespace sepia::report

@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "data/faces_dataset.h"
-#include "data/scan.h"
 #include "data/toy.h"
 #include "engine/base/error.h"
 #include "engine/base/file.h"
@@ -28,6 +27,7 @@
 #include "tools/paper/paper_page.h"
 #include "tools/report/figure_samples.h"
 #include "tools/report/from_run.h"
+#include "tools/report/text.h"
 
 namespace sepia::cli {
 namespace {
@@ -81,12 +81,6 @@ std::vector<std::string> command_of(const train::TrainConfig& config, const fs::
   return words;
 }
 
-std::string joined(const std::vector<std::string>& words) {
-  std::string line;
-  for (const std::string& word : words) line += (line.empty() ? "" : " ") + word;
-  return line;
-}
-
 std::vector<report::SplitCounts> splits_of(const fs::path& run) {
   const std::vector<std::byte> bytes = read_file(run / "config.json", 1 << 20);
   const auto json = nlohmann::ordered_json::parse(reinterpret_cast<const char*>(bytes.data()), reinterpret_cast<const char*>(bytes.data()) + bytes.size());
@@ -113,10 +107,10 @@ class Paper {
     const train::TrainConfig config = config_of(options_, experiment);
     fs::create_directories(folder);
     const std::vector<std::string> command = command_of(config, folder);
-    fmt::print(stderr, "\n{} {}: {}\n", experiment.chapter, experiment.title, joined(command));
+    fmt::print(stderr, "\n{} {}: {}\n", experiment.chapter, experiment.title, report::shell_command(command));
     const TrainResult result = run_training(config, folder, {.document_units = true, .command = command});
     if (result.outcome.interrupted) return false;
-    page_.commands.push_back(joined(command));
+    page_.commands.push_back(report::shell_command(command));
     outcomes_.push_back({.experiment = experiment, .history = result.outcome.history, .evaluation = result.outcome.evaluation,
                          .evaluated_split = result.outcome.evaluated_split, .verdict = result.outcome.verdict, .splits = splits_of(folder),
                          .batch_size = config.batch_size});
@@ -127,7 +121,8 @@ class Paper {
   /// Figures 7 and 8: saliency of the 36 samples and by class, Grad-CAM over pictures.
   void explain(const Experiment& experiment) {
     const fs::path run = out_ / "runs" / experiment.name;
-    LoadedModel model = load_model(run.string(), {.device = use_device(options_.device).device, .dtype = use_device(options_.device).dtype});
+    const Compute compute = use_device(options_.device);
+    LoadedModel model = load_model(run.string(), {.device = compute.device, .dtype = compute.dtype});
     const std::string& data = data_of(options_, experiment);
     const std::string split = has_split(data, "test") ? "test" : has_split(data, "val") ? "val" : "train";
     const FacesDataset dataset(data, split, {.image_size = static_cast<int>(model.spec.image_size), .real_folder = options_.real_folder,

@@ -15,6 +15,7 @@
 #include "tools/report/comparison.h"
 #include "tools/report/loaded_run.h"
 #include "tools/report/run_report.h"
+#include "tools/report/text.h"
 
 namespace sepia::cli {
 namespace {
@@ -72,10 +73,10 @@ int run_report(const ReportOptions& options) {
   if (out.empty()) out = repeated ? fs::path(options.runs.front()) : fs::path("comparison");
   if (!repeated || !options.out.empty()) claim_output_folder(out, options.overwrite, {"report.html", "comparison.csv", "plots"});
   report::Comparison comparison = report::compare_runs(runs, options.document_units);
-  std::string command = "sepia report";
-  for (const std::string& argument : options.runs) command += " " + argument;
-  if (options.document_units) command += " --document-units";
-  comparison.commands = {command};
+  std::vector<std::string> command{"sepia", "report"};
+  command.insert(command.end(), options.runs.begin(), options.runs.end());
+  if (options.document_units) command.emplace_back("--document-units");
+  comparison.commands = {report::shell_command(command)};
   if (repeated) comparison.title = fs::absolute(options.runs.front()).lexically_normal().filename().string() + ": " + comparison.title;
   report::write_comparison(comparison, out);
   fmt::print(stderr, "wrote {}: {} runs\n", (out / "report.html").string(), runs.size());

@@ -5,22 +5,15 @@
 #include <memory>
 #include <string>
 
-#include "data/toy.h"
 #include "engine/base/error.h"
 #include "engine/base/file.h"
 #include "engine/base/parallel_for.h"
-#include "engine/base/sha256.h"
-#include "engine/base/version.h"
-#include "engine/io/model_info.h"
-#include "engine/io/safetensors.h"
 #include "engine/train/trainer.h"
 #include "engine/train/transfer.h"
 #include "models/model.h"
 #include "tools/cli/json.h"
-#include "tools/cli/model_argument.h"
 #include "tools/cli/options.h"
 #include "tools/cli/output_folder.h"
-#include "tools/cli/progress.h"
 #include "tools/cli/signals.h"
 #include "tools/commands/commands.h"
 #include "tools/commands/pretrained.h"

@@ -17,6 +17,7 @@
 #include "models/model.h"
 #include "tools/report/from_run.h"
 #include "tools/report/loaded_run.h"
+#include "tools/report/text.h"
 
 namespace sepia::report {
 namespace {
@@ -48,22 +49,6 @@ void add_samples(ReportData& data, const fs::path& manifest, const fs::path& roo
     if (taken[label]++ >= kEach) continue;
     data.samples.push_back({.picture = picture_or_empty(root / fields[0]), .path = fields[0], .label = label});
   }
-}
-
-std::string joined_command(const Json& words) {
-  std::string text;
-  for (const Json& word : words) {
-    std::string w = word.get<std::string>();
-    if (text.empty()) w = "sepia";
-    const bool plain = !w.empty() && w.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=./,:+@%") == std::string::npos;
-    if (!plain) {
-      std::string quoted = "'";
-      for (const char c : w) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
-      w = quoted + "'";
-    }
-    text += (text.empty() ? "" : " ") + w;
-  }
-  return text;
 }
 
 }  // namespace
@@ -112,7 +97,9 @@ void write_run_report(const fs::path& run, const RunReportOptions& options) {
   for (const auto& [name, split] : splits.items()) {
     data.environment.push_back({"fingerprint of " + name, split.value("fingerprint", "")});
   }
-  data.commands = {joined_command(config.value("command", Json::array()))};
+  std::vector<std::string> command = config.value("command", std::vector<std::string>());
+  if (!command.empty()) command.front() = "sepia";  // whatever path it was started by
+  data.commands = {shell_command(command)};
   data.version = config.value("sepia_version", "");
 
   save_run_plots(data, run / "plots");

@@ -18,6 +18,9 @@ std::string escape_markup(std::string_view text);
 /// Base64 (RFC 4648, with padding).
 std::string base64(std::span<const std::byte> bytes);
 
+/// The words as one line that a shell reads back as the same words: what is not plain is quoted.
+std::string shell_command(std::span<const std::string> words);
+
 /// A number for people: `digits` significant digits, no trailing zeros, a true minus sign, "n/a" for NaN, and 1.2e-5 as
 /// "1.2×10⁻⁵" outside of [1e-4, 1e6).
 std::string number_text(double value, int digits = 4);
