@@ -70,14 +70,6 @@ class JudgeCommands : public ::testing::Test {
     return lines;
   }
 
-  static void expect_failure(const std::vector<std::string>& words, int code, const std::string& part) {
-    const CommandResult result = run_sepia(words);
-    EXPECT_EQ(result.exit_code, code) << result.err;
-    EXPECT_THAT(result.err, HasSubstr("error: "));
-    EXPECT_THAT(result.err, HasSubstr(part));
-    EXPECT_EQ(result.out, "");
-  }
-
   static std::unique_ptr<TemporaryFolder> folder_;
 };
 
@@ -140,19 +132,19 @@ TEST_F(JudgeCommands, EvalSaysWhyAFigureIsMissing) {
 }
 
 TEST_F(JudgeCommands, EvalRefuses) {
-  expect_failure({"eval", "edgenet", "--data", data()}, 2, "without weights");
-  expect_failure({"eval", at("nothing"), "--data", data()}, 4, "nothing");
-  expect_failure({"eval", run(), "--data", at("nothing")}, 4, "nothing");
-  expect_failure({"eval", run()}, 2, "--data");
-  expect_failure({"eval", run(), "--data", data(), "--threshold", "1.5"}, 2, "--threshold 1.5: must be");
-  expect_failure({"eval", run(), "--data", data(), "--batch-size", "-1"}, 2, "--batch-size -1: must be");
-  expect_failure({"eval", run(), "--data", data(), "--arch", "simplenet"}, 3, "edgenet");
+  expect_refusal({"eval", "edgenet", "--data", data()}, 2, "without weights");
+  expect_refusal({"eval", at("nothing"), "--data", data()}, 4, "nothing");
+  expect_refusal({"eval", run(), "--data", at("nothing")}, 4, "nothing");
+  expect_refusal({"eval", run()}, 2, "--data");
+  expect_refusal({"eval", run(), "--data", data(), "--threshold", "1.5"}, 2, "--threshold 1.5: must be");
+  expect_refusal({"eval", run(), "--data", data(), "--batch-size", "-1"}, 2, "--batch-size -1: must be");
+  expect_refusal({"eval", run(), "--data", data(), "--arch", "simplenet"}, 3, "edgenet");
   const std::string whole = bytes_of(run() / "best.safetensors");
   std::ofstream(at("cut.safetensors"), std::ios::binary) << whole.substr(0, whole.size() - 100);
-  expect_failure({"eval", at("cut.safetensors"), "--data", data()}, 3, "cut.safetensors");
+  expect_refusal({"eval", at("cut.safetensors"), "--data", data()}, 3, "cut.safetensors");
   fs::create_directories(at("used"));
   std::ofstream(at("used/file")) << "x";
-  expect_failure({"eval", run(), "--data", data(), "--out", at("used")}, 2, "is in use");
+  expect_refusal({"eval", run(), "--data", data(), "--out", at("used")}, 2, "is in use");
 }
 
 TEST_F(JudgeCommands, PredictAgreesWithEvalAndNamesFilesInOrder) {
@@ -206,13 +198,13 @@ TEST_F(JudgeCommands, PredictNamesBadFilesAndGoesOn) {
 
 TEST_F(JudgeCommands, PredictRefuses) {
   const std::string picture = data() / "test/real/0.png";
-  expect_failure({"predict", picture}, 2, "-m");
-  expect_failure({"predict", at("nothing.png"), "-m", run()}, 4, "nothing.png");
-  expect_failure({"predict", picture, "-m", at("nothing")}, 4, "nothing");
-  expect_failure({"predict", picture, "-m", "edgenet"}, 2, "without weights");
-  expect_failure({"predict", picture, "-m", run() / "config.json"}, 3, "config.json");
+  expect_refusal({"predict", picture}, 2, "-m");
+  expect_refusal({"predict", at("nothing.png"), "-m", run()}, 4, "nothing.png");
+  expect_refusal({"predict", picture, "-m", at("nothing")}, 4, "nothing");
+  expect_refusal({"predict", picture, "-m", "edgenet"}, 2, "without weights");
+  expect_refusal({"predict", picture, "-m", run() / "config.json"}, 3, "config.json");
   fs::create_directories(at("no-pictures"));
-  expect_failure({"predict", at("no-pictures"), "-m", run()}, 3, "no-pictures");
+  expect_refusal({"predict", at("no-pictures"), "-m", run()}, 3, "no-pictures");
 }
 
 }  // namespace

@@ -44,14 +44,6 @@ class MeasureCommands : public ::testing::Test {
     return json::parse(result.out);
   }
 
-  static void expect_failure(const std::vector<std::string>& words, int code, const std::string& part) {
-    const CommandResult result = run_sepia(words);
-    EXPECT_EQ(result.exit_code, code) << result.err;
-    EXPECT_THAT(result.err, HasSubstr("error: "));
-    EXPECT_THAT(result.err, HasSubstr(part));
-    EXPECT_EQ(result.out, "");
-  }
-
   static std::unique_ptr<TemporaryFolder> folder_;
 };
 
@@ -66,8 +58,8 @@ TEST_F(MeasureCommands, GroupsAreJudgedTogether) {
   EXPECT_EQ(pairs.at("n_pictures"), 12);
   EXPECT_TRUE(pairs.at("auc_delong_ci95").is_null());
   EXPECT_TRUE(pairs.at("auc_delong_ci95_reason").is_string());
-  expect_failure({"eval", run(), "--data", data(), "--group-by", "("}, 2, "--group-by");
-  expect_failure({"eval", run(), "--data", data(), "--group-by", "video([0-9]+)"}, 3, "finds nothing");
+  expect_refusal({"eval", run(), "--data", data(), "--group-by", "("}, 2, "--group-by");
+  expect_refusal({"eval", run(), "--data", data(), "--group-by", "video([0-9]+)"}, 3, "finds nothing");
 }
 
 TEST_F(MeasureCommands, HarmIsMeasuredStrengthByStrength) {
@@ -79,7 +71,7 @@ TEST_F(MeasureCommands, HarmIsMeasuredStrengthByStrength) {
   EXPECT_EQ(rows.at(3).at("loss"), result.at("loss")) << "scale 1 changes nothing";
   EXPECT_NE(rows.at(4).at("loss"), result.at("loss"));
   for (const char* name : {"perturb.csv", "plots/perturb_jpeg.svg", "plots/perturb_scale.png", "metrics.json"}) EXPECT_TRUE(fs::exists(at("harm") / name)) << name;
-  expect_failure({"eval", run(), "--data", data(), "--perturb", "jpeg:900"}, 2, "--perturb 'jpeg:900'");
+  expect_refusal({"eval", run(), "--data", data(), "--perturb", "jpeg:900"}, 2, "--perturb 'jpeg:900'");
 }
 
 TEST_F(MeasureCommands, SeveralModelsAndDataSetsGiveTheCrossMatrix) {
@@ -92,7 +84,7 @@ TEST_F(MeasureCommands, SeveralModelsAndDataSetsGiveTheCrossMatrix) {
   EXPECT_EQ(cross.at("cells").at(0).at(1).at("loss"), alone.at("loss"));
   EXPECT_EQ(cross.at("cells").at(0).at(1).at("auc_ci95"), alone.at("auc_ci95"));
   for (const char* name : {"cross_matrix.json", "cross_matrix.csv", "plots/cross_matrix.svg"}) EXPECT_TRUE(fs::exists(at("cross") / name)) << name;
-  expect_failure({"eval", run(), run(), "--data", data(), "--perturb", "jpeg:50"}, 2, "--perturb is for one model");
+  expect_refusal({"eval", run(), run(), "--data", data(), "--perturb", "jpeg:50"}, 2, "--perturb is for one model");
 }
 
 TEST_F(MeasureCommands, ReportMakesThePageAgain) {
@@ -103,9 +95,9 @@ TEST_F(MeasureCommands, ReportMakesThePageAgain) {
   EXPECT_EQ(bytes_of(run() / "report.html"), page);
   ASSERT_EQ(run_sepia({"report", run(), "--document-units"}).exit_code, 0);
   EXPECT_THAT(bytes_of(run() / "report.html"), HasSubstr("cross-entropy / batch size"));
-  expect_failure({"report", run(), "--out", at("elsewhere")}, 2, "--out is for comparing");
-  expect_failure({"report", at("nothing")}, 4, "nothing");
-  expect_failure({"report", data()}, 4, "config.json");
+  expect_refusal({"report", run(), "--out", at("elsewhere")}, 2, "--out is for comparing");
+  expect_refusal({"report", at("nothing")}, 4, "nothing");
+  expect_refusal({"report", data()}, 4, "config.json");
 }
 
 TEST_F(MeasureCommands, ReportComparesRunsAndListsTheirLogs) {
@@ -122,9 +114,9 @@ TEST_F(MeasureCommands, ReportComparesRunsAndListsTheirLogs) {
   const json converted = json::parse(bytes_of(at("logs.json"))).at(0);
   EXPECT_DOUBLE_EQ(converted.at("train_loss").at(1).get<double>(), logs.at(0).at("train_loss").at(1).get<double>() / 8);
   EXPECT_DOUBLE_EQ(converted.at("test_acc").at(1).get<double>(), logs.at(0).at("test_acc").at(1).get<double>() * 100);
-  expect_failure({"report", run(), at("second"), "--out", at("comparison")}, 2, "is in use");
+  expect_refusal({"report", run(), at("second"), "--out", at("comparison")}, 2, "is in use");
   fs::resize_file(at("second") / "config.json", 20);
-  expect_failure({"report", at("second")}, 3, "config.json");
+  expect_refusal({"report", at("second")}, 3, "config.json");
 }
 
 }  // namespace

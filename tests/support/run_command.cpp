@@ -1,6 +1,7 @@
 #include "tests/support/run_command.h"
 
 #include <fcntl.h>
+#include <gtest/gtest.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -95,6 +96,14 @@ std::vector<std::string> sepia_words(const std::vector<std::string>& arguments) 
 
 CommandResult run_sepia(const std::vector<std::string>& arguments, const std::string& folder, const std::vector<std::string>& environment) {
   return run_program(sepia_words(arguments), folder, environment);
+}
+
+void expect_refusal(const std::vector<std::string>& words, int exit_code, const std::string& part) {
+  const CommandResult result = run_sepia(words);
+  EXPECT_EQ(result.exit_code, exit_code) << result.err;
+  EXPECT_NE(result.err.find("error: "), std::string::npos) << result.err;
+  EXPECT_NE(result.err.find(part), std::string::npos) << result.err << "without: " << part;
+  EXPECT_EQ(result.out, "");
 }
 
 }  // namespace sepia::test

@@ -33,6 +33,9 @@ class Process {
 /// Runs `build/sepia arguments...` to its end; the other arguments as for Process.
 CommandResult run_sepia(const std::vector<std::string>& arguments, const std::string& folder = "", const std::vector<std::string>& environment = {});
 
+/// Expects that `sepia words...` ends with `exit_code` and one line "error: ..." that contains `part`, and writes nothing to stdout.
+void expect_refusal(const std::vector<std::string>& words, int exit_code, const std::string& part);
+
 /// Any program, to its end.
 CommandResult run_program(const std::vector<std::string>& words, const std::string& folder = "", const std::vector<std::string>& environment = {});
 

@@ -68,6 +68,12 @@ CLI::Option* add_real(CLI::App& app, const std::string& names, double& value, co
   return option->type_name("X")->expected(1)->default_str(detail::shown_default(value));
 }
 
+std::string grouped(std::int64_t value, bool sign) {
+  std::string digits = std::to_string(value < 0 ? -value : value);
+  for (int at = static_cast<int>(digits.size()) - 3; at > 0; at -= 3) digits.insert(static_cast<std::size_t>(at), ",");
+  return (value < 0 ? "-" : sign ? "+" : "") + digits;
+}
+
 namespace detail {
 
 std::string shown_name(const std::string& names) {

@@ -36,6 +36,9 @@ inline constexpr RealRange kUnitInterval{.low = 0.0, .high = 1.0};
 /// Reads all of `text` as a finite number in `range`. Error kUsage: "--lr nan: must be a number greater than 0".
 double parse_real(const std::string& option, const std::string& text, const RealRange& range);
 
+/// 16901762 -> "16,901,762"; `sign` also writes the plus.
+std::string grouped(std::int64_t value, bool sign = false);
+
 /// Adds an option that takes one whole number in [low, high]; the default shown is the present value of `value`, which must
 /// outlive the parse. `names` as CLI11 writes them, the long one last: "-b,--batch-size".
 template <class Integer>

@@ -25,12 +25,6 @@ struct ConvertOptions {
   bool new_head = false, overwrite = false, json = false;
 };
 
-std::string grouped(std::int64_t value) {
-  std::string digits = std::to_string(value);
-  for (int at = static_cast<int>(digits.size()) - 3; at > 0; at -= 3) digits.insert(static_cast<std::size_t>(at), ",");
-  return digits;
-}
-
 /// The names on one line, cut after a dozen.
 std::string list(const std::vector<std::string>& names) {
   constexpr std::size_t kShown = 12;

@@ -26,13 +26,6 @@ struct SummaryOptions {
   bool json = false;
 };
 
-/// 16901762 -> "16,901,762"; `sign` also writes the plus.
-std::string grouped(std::int64_t value, bool sign = false) {
-  std::string digits = std::to_string(value < 0 ? -value : value);
-  for (int at = static_cast<int>(digits.size()) - 3; at > 0; at -= 3) digits.insert(static_cast<std::size_t>(at), ",");
-  return (value < 0 ? "-" : sign ? "+" : "") + digits;
-}
-
 tools::LayerTable table_of(const std::string& name, const SummaryOptions& options) {
   LoadedModel model =
       load_model(name, {.architecture = options.arch, .image_size = options.image_size, .classes = options.classes, .needs_weights = false});
