@@ -65,7 +65,8 @@ HWY_INLINE void merge(const Cut& cut, std::int64_t count, float* mean, float* sq
 }
 
 /// Mean and sum of squared deviations of rows [begin, end), which fit in cache: two passes over them.
-HWY_INLINE void tile_statistics(std::int64_t channels, const float* x, std::int64_t begin, std::int64_t end, float* mean, float* squares) {
+template <class T>
+HWY_INLINE void tile_statistics(std::int64_t channels, const T* x, std::int64_t begin, std::int64_t end, float* mean, float* squares) {
   std::fill(mean, mean + channels, 0.0f);
   std::fill(squares, squares + channels, 0.0f);
   add_rows(channels, begin, end, mean, [=](auto lanes, std::int64_t i, std::int64_t) HWY_ATTR { return lanes.load(x + i); });
@@ -79,7 +80,8 @@ HWY_INLINE void tile_statistics(std::int64_t channels, const float* x, std::int6
 
 }  // namespace
 
-void batch_norm_statistics_vector(const BatchNormStatistics<float>& a) {
+template <class T>
+void batch_norm_statistics_vector(const BatchNormStatistics<T>& a) {
   const Cut cut(a.shape);
   float* const partial = scratch(Scratch::kPartials, cut.pieces * 2 * cut.stride);
   parallel_for(cut.pieces, [&](std::int64_t piece) HWY_ATTR {
@@ -110,14 +112,16 @@ void batch_norm_statistics_vector(const BatchNormStatistics<float>& a) {
 }
 
 /// x enters as its deviation from the mean, so that nothing cancels; inv_std is applied to the finished sum.
-void batch_norm_backward_sums_vector(const BatchNormBackwardSums<float>& a) {
+template <class T>
+void batch_norm_backward_sums_vector(const BatchNormBackwardSums<T>& a) {
   const Cut cut(a.shape);
   float* const partial = scratch(Scratch::kPartials, cut.pieces * 2 * cut.stride);
   parallel_for(cut.pieces, [&](std::int64_t piece) HWY_ATTR {
     float* const sum_g = partial + piece * 2 * cut.stride;
     float* const sum_gx = sum_g + cut.stride;
     std::fill(sum_g, sum_g + 2 * cut.stride, 0.0f);
-    const float *const x = a.x, *const g = a.grad_y, *const mean = a.mean;
+    const T *const x = a.x, *const g = a.grad_y;
+    const float* const mean = a.mean;
     const std::int64_t end = std::min(cut.rows, (piece + 1) * cut.piece_rows);
     for (std::int64_t row = piece * cut.piece_rows; row < end; row += cut.tile_rows) {
       const std::int64_t tile_end = std::min(end, row + cut.tile_rows);
@@ -139,8 +143,10 @@ void batch_norm_backward_sums_vector(const BatchNormBackwardSums<float>& a) {
   });
 }
 
-/// grad_x = A g + B (x - mean) + C with A = scale, B = -scale inv_std sum_g_xhat / M, C = -scale sum_g / M.
-void batch_norm_backward_input_vector(const BatchNormBackwardInput<float>& a) {
+/// grad_x = scale ((g - sum_g / M) - B (x - mean)) with B = inv_std sum_g_xhat / M: the mean is taken from g itself, so that a g which is the
+/// same in all rows gives exactly zero.
+template <class T>
+void batch_norm_backward_input_vector(const BatchNormBackwardInput<T>& a) {
   const auto [rows, channels] = a.shape;
   if (!a.sum_g) {
     return for_rows(rows, channels, true, [&](auto lanes, std::int64_t i, std::int64_t c) HWY_ATTR {
@@ -148,18 +154,22 @@ void batch_norm_backward_input_vector(const BatchNormBackwardInput<float>& a) {
     });
   }
   float* const slope = scratch(Scratch::kSmall, 2 * channels);
-  float* const offset = slope + channels;
+  float* const mean_g = slope + channels;
   const auto count = static_cast<float>(rows);
   for (std::int64_t c = 0; c < channels; ++c) {
-    slope[c] = -a.scale[c] * a.inv_std[c] * (a.sum_g_xhat[c] / count);
-    offset[c] = -a.scale[c] * (a.sum_g[c] / count);
+    slope[c] = a.inv_std[c] * (a.sum_g_xhat[c] / count);
+    mean_g[c] = a.sum_g[c] / count;
   }
   for_rows(rows, channels, true, [&](auto lanes, std::int64_t i, std::int64_t c) HWY_ATTR {
     const V centred = hn::Sub(lanes.load(a.x + i), lanes.load(a.mean + c));
-    const V rest = hn::MulAdd(lanes.load(slope + c), centred, lanes.load(offset + c));
-    store(lanes, hn::MulAdd(lanes.load(a.scale + c), lanes.load(a.grad_y + i), rest), a.grad_x + i, a.accumulate);
+    const V rest = hn::NegMulAdd(lanes.load(slope + c), centred, hn::Sub(lanes.load(a.grad_y + i), lanes.load(mean_g + c)));
+    store(lanes, hn::Mul(lanes.load(a.scale + c), rest), a.grad_x + i, a.accumulate);
   });
 }
+
+SEPIA_EXPORT_TYPES(batch_norm_statistics, BatchNormStatistics)
+SEPIA_EXPORT_TYPES(batch_norm_backward_sums, BatchNormBackwardSums)
+SEPIA_EXPORT_TYPES(batch_norm_backward_input, BatchNormBackwardInput)
 
 }  // namespace sepia::kernels::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -172,7 +182,8 @@ SEPIA_DISPATCH(batch_norm_backward_sums, BatchNormBackwardSums)
 SEPIA_DISPATCH(batch_norm_backward_input, BatchNormBackwardInput)
 
 /// A handful of numbers, in double.
-void batch_norm_affine(const LaunchContext&, const BatchNormAffine<float>& a) {
+template <class T>
+void affine_of(const BatchNormAffine<T>& a) {
   for (std::int64_t c = 0; c < a.channels; ++c) {
     const double inv_std = 1 / std::sqrt(static_cast<double>(a.variance[c]) + a.eps);
     const double scale = a.gamma[c] * inv_std;
@@ -181,6 +192,9 @@ void batch_norm_affine(const LaunchContext&, const BatchNormAffine<float>& a) {
     a.shift[c] = static_cast<float>(a.beta[c] - a.mean[c] * scale);
   }
 }
+
+void batch_norm_affine(const LaunchContext&, const BatchNormAffine<float>& a) { affine_of(a); }
+void batch_norm_affine(const LaunchContext&, const BatchNormAffine<bf16>& a) { affine_of(a); }
 
 }  // namespace sepia::kernels::cpu
 #endif

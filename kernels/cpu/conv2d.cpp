@@ -26,33 +26,43 @@ bool direct(const Conv2dShape& s) {
   return s.out_channels % 32 == 0 && s.kernel_h * s.kernel_w * s.in_channels <= 288;
 }
 
-}  // namespace
-
-void conv2d_forward(const LaunchContext& context, const Conv2dForward<float>& args) {
-  if (pointwise(args.shape)) return linear_forward(context, {as_rows(args.shape), args.x, args.prologue, args.weight, args.bias, args.y});
+template <class T>
+void forward(const LaunchContext& context, const Conv2dForward<T>& args) {
+  if (pointwise(args.shape)) return linear_forward(context, LinearForward<T>{as_rows(args.shape), args.x, args.prologue, args.weight, args.bias, args.y});
   if (direct(args.shape)) return conv2d_forward_direct(args);
   if (few_channels(args.shape)) return conv2d_forward_planar(args);
   conv2d_forward_im2col(args);
 }
 
-void conv2d_backward_input(const LaunchContext& context, const Conv2dBackwardInput<float>& args) {
+template <class T>
+void backward_input(const LaunchContext& context, const Conv2dBackwardInput<T>& args) {
   if (pointwise(args.shape)) {
     return linear_backward_input(context,
-                                 {as_rows(args.shape), args.grad_y, args.weight, args.x, args.prologue, args.grad_x, args.accumulate});
+                                 LinearBackwardInput<T>{as_rows(args.shape), args.grad_y, args.weight, args.x, args.prologue, args.grad_x, args.accumulate});
   }
   const Conv2dShape& s = args.shape;
   if (few_channels(s) && s.stride == 1 && s.padding < std::min(s.kernel_h, s.kernel_w)) return conv2d_backward_input_planar(args);
   conv2d_backward_input_im2col(args);
 }
 
-void conv2d_backward_weight(const LaunchContext& context, const Conv2dBackwardWeight<float>& args) {
+template <class T>
+void backward_weight(const LaunchContext& context, const Conv2dBackwardWeight<T>& args) {
   if (pointwise(args.shape)) {
     return linear_backward_weight(
-        context, {as_rows(args.shape), args.x, args.prologue, args.grad_y, args.grad_weight, args.grad_bias, args.accumulate});
+        context, LinearBackwardWeight<T>{as_rows(args.shape), args.x, args.prologue, args.grad_y, args.grad_weight, args.grad_bias, args.accumulate});
   }
   if (direct(args.shape)) return conv2d_backward_weight_direct(args);
   if (few_channels(args.shape)) return conv2d_backward_weight_planar(args);
   conv2d_backward_weight_im2col(args);
 }
+
+}  // namespace
+
+void conv2d_forward(const LaunchContext& context, const Conv2dForward<float>& args) { forward(context, args); }
+void conv2d_forward(const LaunchContext& context, const Conv2dForward<bf16>& args) { forward(context, args); }
+void conv2d_backward_input(const LaunchContext& context, const Conv2dBackwardInput<float>& args) { backward_input(context, args); }
+void conv2d_backward_input(const LaunchContext& context, const Conv2dBackwardInput<bf16>& args) { backward_input(context, args); }
+void conv2d_backward_weight(const LaunchContext& context, const Conv2dBackwardWeight<float>& args) { backward_weight(context, args); }
+void conv2d_backward_weight(const LaunchContext& context, const Conv2dBackwardWeight<bf16>& args) { backward_weight(context, args); }
 
 }  // namespace sepia::kernels::cpu

@@ -49,8 +49,8 @@ constexpr int kPositions = kManyRegisters ? 12 : 6;
 constexpr int kTaps = kManyRegisters ? 10 : 5;
 
 // kCount positions from `input` on, channels [first, first + two vectors).
-template <int kCount>
-HWY_INLINE void ForwardTile(const DirectBand& band, const float* input, const float* weights, const float* bias, float* y) {
+template <int kCount, class T>
+HWY_INLINE void ForwardTile(const DirectBand& band, const float* input, const float* weights, const float* bias, T* y) {
   const Floats d;
   const V start0 = bias ? hn::LoadU(d, bias) : hn::Zero(d), start1 = bias ? hn::LoadU(d, bias + kLanes) : hn::Zero(d);
   V sum[kCount][2];
@@ -71,16 +71,17 @@ HWY_INLINE void ForwardTile(const DirectBand& band, const float* input, const fl
   }
 #pragma GCC unroll 12
   for (int i = 0; i < kCount; ++i) {
-    hn::StoreU(sum[i][0], d, y + i * band.channels);
-    hn::StoreU(sum[i][1], d, y + i * band.channels + kLanes);
+    FullLanes{}.store(sum[i][0], y + i * band.channels);
+    FullLanes{}.store(sum[i][1], y + i * band.channels + kLanes);
   }
 }
 
-void DirectForward(const DirectBand& band, const float* weights, const float* bias, float* y) {
+template <class T>
+void DirectForward(const DirectBand& band, const float* weights, const float* bias, T* y) {
   constexpr std::int64_t kPair = 2 * kLanes;
   for (std::int64_t p = 0; p < band.rows; ++p) {
     const float* input = band.input + p * band.row_step;
-    float* out = y + p * band.width * band.channels;
+    T* out = y + p * band.width * band.channels;
     for (std::int64_t k = 0; k < band.channels; k += kPair) {
       const float* first_bias = bias ? bias + k : nullptr;
       const auto tile = [&]<int kCount>(std::int64_t q) HWY_ATTR {
@@ -97,8 +98,8 @@ void DirectForward(const DirectBand& band, const float* weights, const float* bi
 }
 
 // sums[tap][channel] += over the band, for kCount taps whose input starts at `input` and two vectors of channels.
-template <int kCount>
-HWY_NOINLINE void WeightTile(const DirectBand& band, const float* input, const float* grad_y, float* sums) {
+template <int kCount, class T>
+HWY_NOINLINE void WeightTile(const DirectBand& band, const float* input, const T* grad_y, float* sums) {
   const Floats d;
   V sum[kCount][2];
 #pragma GCC unroll 10
@@ -107,9 +108,9 @@ HWY_NOINLINE void WeightTile(const DirectBand& band, const float* input, const f
   }
   for (std::int64_t p = 0; p < band.rows; ++p) {
     const float* x_at = input + p * band.row_step;
-    const float* g_at = grad_y + p * band.width * band.channels;
+    const T* g_at = grad_y + p * band.width * band.channels;
     for (std::int64_t q = 0; q < band.width; ++q, x_at += band.step, g_at += band.channels) {
-      const V g0 = hn::LoadU(d, g_at), g1 = hn::LoadU(d, g_at + kLanes);
+      const V g0 = FullLanes{}.load(g_at), g1 = FullLanes{}.load(g_at + kLanes);
 #pragma GCC unroll 10
       for (int t = 0; t < kCount; ++t) {
         V x = hn::Set(d, x_at[t]);
@@ -128,8 +129,8 @@ HWY_NOINLINE void WeightTile(const DirectBand& band, const float* input, const f
 }
 
 // Tiles of kCount taps while they fit, then smaller ones.
-template <int kCount>
-void WeightTaps(const DirectBand& band, const float* row, const float* grad_y, std::int64_t j, float* sums) {
+template <int kCount, class T>
+void WeightTaps(const DirectBand& band, const float* row, const T* grad_y, std::int64_t j, float* sums) {
   for (; j + kCount <= band.run; j += kCount) WeightTile<kCount>(band, row + j, grad_y, sums + j * band.channels);
   if constexpr (kCount > 1) {
     if (j < band.run) WeightTaps<kCount - 1>(band, row, grad_y, j, sums);
@@ -137,7 +138,8 @@ void WeightTaps(const DirectBand& band, const float* row, const float* grad_y, s
 }
 
 // sums is (taps, channels).
-void DirectWeight(const DirectBand& band, const float* grad_y, float* sums) {
+template <class T>
+void DirectWeight(const DirectBand& band, const T* grad_y, float* sums) {
   constexpr std::int64_t kPair = 2 * kLanes;
   for (std::int64_t k = 0; k < band.channels; k += kPair) {
     for (std::int64_t r = 0; r < band.kernel_h; ++r) {
@@ -146,14 +148,22 @@ void DirectWeight(const DirectBand& band, const float* grad_y, float* sums) {
   }
 }
 
+// What is dispatched is no template: F for float, H for bf16.
+void DirectForwardF(const DirectBand& band, const float* weights, const float* bias, float* y) { DirectForward(band, weights, bias, y); }
+void DirectForwardH(const DirectBand& band, const float* weights, const float* bias, bf16* y) { DirectForward(band, weights, bias, y); }
+void DirectWeightF(const DirectBand& band, const float* grad_y, float* sums) { DirectWeight(band, grad_y, sums); }
+void DirectWeightH(const DirectBand& band, const bf16* grad_y, float* sums) { DirectWeight(band, grad_y, sums); }
+
 }  // namespace sepia::kernels::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace sepia::kernels::cpu {
 
-HWY_EXPORT(DirectForward);
-HWY_EXPORT(DirectWeight);
+HWY_EXPORT(DirectForwardF);
+HWY_EXPORT(DirectForwardH);
+HWY_EXPORT(DirectWeightF);
+HWY_EXPORT(DirectWeightH);
 
 namespace {
 
@@ -166,9 +176,19 @@ struct DirectBands {
   std::int64_t rows, per_picture;
 };
 
-DirectBand direct_band(const Conv2dShape& s, const Prologue<float>& prologue, const float* x, std::int64_t n, std::int64_t first,
+void direct_forward(const DirectBand& band, const float* weights, const float* bias, float* y) {
+  HWY_DYNAMIC_DISPATCH(DirectForwardF)(band, weights, bias, y);
+}
+void direct_forward(const DirectBand& band, const float* weights, const float* bias, bf16* y) {
+  HWY_DYNAMIC_DISPATCH(DirectForwardH)(band, weights, bias, y);
+}
+void direct_weight(const DirectBand& band, const float* grad_y, float* sums) { HWY_DYNAMIC_DISPATCH(DirectWeightF)(band, grad_y, sums); }
+void direct_weight(const DirectBand& band, const bf16* grad_y, float* sums) { HWY_DYNAMIC_DISPATCH(DirectWeightH)(band, grad_y, sums); }
+
+template <class T>
+DirectBand direct_band(const Conv2dShape& s, const Prologue<T>& prologue, const T* x, std::int64_t n, std::int64_t first,
                        std::int64_t rows) {
-  const PaddedBand input = padded_band(s, prologue, x, n, first * s.stride, (rows - 1) * s.stride + s.kernel_h, Scratch::kPanel);
+  const PaddedBand<float> input = padded_band<float>(s, prologue, x, n, first * s.stride, (rows - 1) * s.stride + s.kernel_h, Scratch::kPanel);
   return {
       input.data,    input.row_pitch, s.stride * input.row_pitch, s.stride * s.in_channels, s.kernel_h, s.kernel_w * s.in_channels, rows,
       s.out_width(), s.out_channels};
@@ -176,20 +196,22 @@ DirectBand direct_band(const Conv2dShape& s, const Prologue<float>& prologue, co
 
 }  // namespace
 
-void conv2d_forward_direct(const Conv2dForward<float>& args) {
+template <class T>
+void conv2d_forward_direct(const Conv2dForward<T>& args) {
   const Conv2dShape& s = args.shape;
   const DirectBands bands(s);
   const std::int64_t taps = s.kernel_h * s.kernel_w * s.in_channels;
   float* weights = scratch(Scratch::kWeights, taps * s.out_channels);
-  transpose(s.out_channels, taps, args.weight, taps, weights, s.out_channels);
+  transpose(s.out_channels, taps, as_floats(args.weight, s.out_channels * taps), taps, weights, s.out_channels);
   parallel_for(s.batch * bands.per_picture, [&](std::int64_t index) {
     const std::int64_t n = index / bands.per_picture, first = index % bands.per_picture * bands.rows;
     const DirectBand band = direct_band(s, args.prologue, args.x, n, first, std::min(bands.rows, s.out_height() - first));
-    HWY_DYNAMIC_DISPATCH(DirectForward)(band, weights, args.bias, args.y + (n * s.out_height() + first) * s.out_width() * s.out_channels);
+    direct_forward(band, weights, args.bias, args.y + (n * s.out_height() + first) * s.out_width() * s.out_channels);
   });
 }
 
-void conv2d_backward_weight_direct(const Conv2dBackwardWeight<float>& args) {
+template <class T>
+void conv2d_backward_weight_direct(const Conv2dBackwardWeight<T>& args) {
   const Conv2dShape& s = args.shape;
   const DirectBands bands(s);
   const std::int64_t filters = s.out_channels, taps = s.kernel_h * s.kernel_w * s.in_channels;
@@ -204,14 +226,19 @@ void conv2d_backward_weight_direct(const Conv2dBackwardWeight<float>& args) {
     for (std::int64_t index = chunks.begin(chunk); index < chunks.end(chunk); ++index) {
       const std::int64_t n = index / bands.per_picture, first = index % bands.per_picture * bands.rows;
       const DirectBand band = direct_band(s, args.prologue, args.x, n, first, std::min(bands.rows, s.out_height() - first));
-      const float* grad_y = args.grad_y + (n * s.out_height() + first) * s.out_width() * filters;
-      HWY_DYNAMIC_DISPATCH(DirectWeight)(band, grad_y, sums);
+      const T* grad_y = args.grad_y + (n * s.out_height() + first) * s.out_width() * filters;
+      direct_weight(band, grad_y, sums);
       if (args.grad_bias) add_column_sums({band.rows * band.width, filters, filters}, grad_y, partial + weights);
     }
     transpose(taps, filters, sums, filters, partial, taps);
   });
   combine_partials(partials, chunks.count, weights, biases, args.grad_weight, args.grad_bias, args.accumulate);
 }
+
+template void conv2d_forward_direct(const Conv2dForward<float>&);
+template void conv2d_forward_direct(const Conv2dForward<bf16>&);
+template void conv2d_backward_weight_direct(const Conv2dBackwardWeight<float>&);
+template void conv2d_backward_weight_direct(const Conv2dBackwardWeight<bf16>&);
 
 }  // namespace sepia::kernels::cpu
 #endif  // HWY_ONCE

@@ -9,6 +9,7 @@
 // Chellapilla, Puri, Simard 2006, "High performance convolutional neural networks for document processing".
 // Cost: 2 N P Q K R S C FLOP each way, and R*S/stride^2 copies of the input through the cache.
 #include <algorithm>
+#include <type_traits>
 
 #include "engine/base/parallel_for.h"
 #include "kernels/cpu/conv2d_paths.h"
@@ -49,15 +50,16 @@ struct Band {
 };
 
 // The columns matrix of a band, in the thread's panel.
-const float* gather_columns(const Bands& bands, const Band& band, const Prologue<float>& prologue, const float* x) {
+template <class T>
+const T* gather_columns(const Bands& bands, const Band& band, const Prologue<T>& prologue, const T* x) {
   const Conv2dShape& s = bands.shape;
   const std::int64_t run = s.kernel_w * s.in_channels, step = s.stride * s.in_channels;
-  const PaddedBand input =
-      padded_band(s, prologue, x, band.n, band.first_row * s.stride, (band.rows - 1) * s.stride + s.kernel_h, Scratch::kOutput);
-  float* columns = scratch(Scratch::kPanel, band.positions * bands.taps());
-  float* out = columns;
+  const PaddedBand<T> input =
+      padded_band<T>(s, prologue, x, band.n, band.first_row * s.stride, (band.rows - 1) * s.stride + s.kernel_h, Scratch::kOutput);
+  T* columns = scratch_of<T>(Scratch::kPanel, band.positions * bands.taps());
+  T* out = columns;
   for (std::int64_t p = 0; p < band.rows; ++p) {
-    const float* rows = input.data + p * s.stride * input.row_pitch;
+    const T* rows = input.data + p * s.stride * input.row_pitch;
     for (std::int64_t q = 0; q < s.out_width(); ++q) {
       for (std::int64_t r = 0; r < s.kernel_h; ++r, out += run) std::copy_n(rows + r * input.row_pitch + q * step, run, out);
     }
@@ -83,27 +85,35 @@ void scatter_columns(const Bands& bands, const Band& band, const float* grad_col
 
 }  // namespace
 
-void conv2d_forward_im2col(const Conv2dForward<float>& args) {
+template <class T>
+void conv2d_forward_im2col(const Conv2dForward<T>& args) {
   const Bands bands(args.shape);
   const std::int64_t filters = args.shape.out_channels;
   parallel_for(bands.total(), [&](std::int64_t index) {
     const Band band(bands, index);
-    float* y = args.y + band.first_position * filters;
-    gemm({.m = band.positions,
-          .n = filters,
-          .k = bands.taps(),
-          .a = gather_columns(bands, band, args.prologue, args.x),
-          .lda = bands.taps(),
-          .b = args.weight,
-          .ldb = bands.taps(),
-          .transpose_b = true,
-          .c = y,
-          .ldc = filters});
-    if (args.bias) add_bias({band.positions, filters, filters}, args.bias, y);
+    T* y = args.y + band.first_position * filters;
+    const T* columns = gather_columns(bands, band, args.prologue, args.x);
+    float* sums = nullptr;  // y itself, or a panel that is rounded into it; what was gathered from is no longer needed
+    if constexpr (std::is_same_v<T, float>) sums = y;
+    else sums = scratch(Scratch::kOutput, band.positions * filters);
+    gemm(Gemm<T>{.m = band.positions,
+                 .n = filters,
+                 .k = bands.taps(),
+                 .a = columns,
+                 .lda = bands.taps(),
+                 .b = args.weight,
+                 .ldb = bands.taps(),
+                 .transpose_b = true,
+                 .c = sums,
+                 .ldc = filters});
+    const Rows rows{band.positions, filters, filters};
+    if constexpr (std::is_same_v<T, bf16>) round_rows(rows, sums, filters, args.bias, y);
+    else if (args.bias) add_bias(rows, args.bias, y);
   });
 }
 
-void conv2d_backward_input_im2col(const Conv2dBackwardInput<float>& args) {
+template <class T>
+void conv2d_backward_input_im2col(const Conv2dBackwardInput<T>& args) {
   const Conv2dShape& s = args.shape;
   const Bands bands(s);
   const std::int64_t filters = s.out_channels;
@@ -114,7 +124,7 @@ void conv2d_backward_input_im2col(const Conv2dBackwardInput<float>& args) {
     for (std::int64_t index = n * bands.per_picture; index < (n + 1) * bands.per_picture; ++index) {
       const Band band(bands, index);
       float* grad_columns = scratch(Scratch::kPanel, band.positions * bands.taps());
-      gemm({.m = band.positions,
+      gemm(Gemm<T>{.m = band.positions,
             .n = bands.taps(),
             .k = filters,
             .a = args.grad_y + band.first_position * filters,
@@ -127,13 +137,14 @@ void conv2d_backward_input_im2col(const Conv2dBackwardInput<float>& args) {
     }
     for (std::int64_t h = 0; h < s.height; ++h) {
       const std::int64_t first = (n * s.height + h) * s.width * s.in_channels;
-      mask_rows(args.prologue, {s.width, s.in_channels, s.in_channels}, args.prologue.relu ? args.x + first : nullptr,
+      mask_rows(as_float(args.prologue), {s.width, s.in_channels, s.in_channels}, args.prologue.relu ? args.x + first : nullptr,
                 padded + (h + s.padding) * pitch + s.padding * s.in_channels, s.in_channels, args.grad_x + first, args.accumulate);
     }
   });
 }
 
-void conv2d_backward_weight_im2col(const Conv2dBackwardWeight<float>& args) {
+template <class T>
+void conv2d_backward_weight_im2col(const Conv2dBackwardWeight<T>& args) {
   const Bands bands(args.shape);
   const std::int64_t filters = args.shape.out_channels, weights = filters * bands.taps(), biases = args.grad_bias ? filters : 0;
   const Chunks chunks = cut_chunks(bands.total(), 1, weights + biases);
@@ -143,8 +154,8 @@ void conv2d_backward_weight_im2col(const Conv2dBackwardWeight<float>& args) {
     std::fill_n(partial + weights, biases, 0.0F);
     for (std::int64_t index = chunks.begin(chunk); index < chunks.end(chunk); ++index) {
       const Band band(bands, index);
-      const float* grad_y = args.grad_y + band.first_position * filters;
-      gemm({.m = filters,
+      const T* grad_y = args.grad_y + band.first_position * filters;
+      gemm(Gemm<T>{.m = filters,
             .n = bands.taps(),
             .k = band.positions,
             .a = grad_y,
@@ -160,5 +171,12 @@ void conv2d_backward_weight_im2col(const Conv2dBackwardWeight<float>& args) {
   });
   combine_partials(partials, chunks.count, weights, biases, args.grad_weight, args.grad_bias, args.accumulate);
 }
+
+template void conv2d_forward_im2col(const Conv2dForward<float>&);
+template void conv2d_forward_im2col(const Conv2dForward<bf16>&);
+template void conv2d_backward_input_im2col(const Conv2dBackwardInput<float>&);
+template void conv2d_backward_input_im2col(const Conv2dBackwardInput<bf16>&);
+template void conv2d_backward_weight_im2col(const Conv2dBackwardWeight<float>&);
+template void conv2d_backward_weight_im2col(const Conv2dBackwardWeight<bf16>&);
 
 }  // namespace sepia::kernels::cpu

@@ -9,6 +9,7 @@
 // Work is cut into bands of output rows by shape alone; every output is one sum in the order of the taps: deterministic.
 // Cost: 2 N P Q K R S C FLOP; bound by arithmetic.
 #include <algorithm>
+#include <type_traits>
 
 #include "engine/base/parallel_for.h"
 #include "kernels/cpu/conv2d_paths.h"
@@ -125,8 +126,8 @@ constexpr std::int64_t kSlack = 8 * 16;  // vectors of a tile may reach beyond t
 constexpr std::int64_t kPositionsPerBand = 4096;
 
 // Runs the correlation: weight(k, c, r, s) gives the filters; finish(n, first row, rows, output planes) takes each band's result.
-template <class Weight, class Finish>
-void correlate(const PlanarConv& conv, const float* x, const Prologue<float>& prologue, const float* bias, Weight&& weight,
+template <class T, class Weight, class Finish>
+void correlate(const PlanarConv& conv, const T* x, const Prologue<T>& prologue, const float* bias, Weight&& weight,
                Finish&& finish) {
   const std::int64_t block = HWY_DYNAMIC_DISPATCH(PlanarBlock)(conv.out_channels), blocks = pieces_of(conv.out_channels, block);
   const PlanarBands bands(conv, kPositionsPerBand);
@@ -176,12 +177,13 @@ void correlate(const PlanarConv& conv, const float* x, const Prologue<float>& pr
 
 }  // namespace
 
-void conv2d_forward_planar(const Conv2dForward<float>& args) {
+template <class T>
+void conv2d_forward_planar(const Conv2dForward<T>& args) {
   const Conv2dShape& s = args.shape;
   const PlanarConv conv{s.batch,        s.height,   s.width,    s.in_channels, s.out_height(), s.out_width(),
                         s.out_channels, s.kernel_h, s.kernel_w, s.stride,      s.padding,      s.padding};
   const auto weight = [&](std::int64_t k, std::int64_t c, std::int64_t r, std::int64_t t) {
-    return args.weight[((k * s.kernel_h + r) * s.kernel_w + t) * s.in_channels + c];
+    return static_cast<float>(args.weight[((k * s.kernel_h + r) * s.kernel_w + t) * s.in_channels + c]);
   };
   correlate(conv, args.x, args.prologue, args.bias, weight,
             [&](std::int64_t n, std::int64_t first, std::int64_t rows, const PlaneLayout& layout, const float* planes) {
@@ -189,7 +191,8 @@ void conv2d_forward_planar(const Conv2dForward<float>& args) {
             });
 }
 
-void conv2d_backward_input_planar(const Conv2dBackwardInput<float>& args) {
+template <class T>
+void conv2d_backward_input_planar(const Conv2dBackwardInput<T>& args) {
   const Conv2dShape& s = args.shape;
   const PlanarConv conv{s.batch,
                         s.out_height(),
@@ -204,20 +207,28 @@ void conv2d_backward_input_planar(const Conv2dBackwardInput<float>& args) {
                         s.kernel_h - 1 - s.padding,
                         s.kernel_w - 1 - s.padding};
   const auto weight = [&](std::int64_t c, std::int64_t k, std::int64_t r, std::int64_t t) {
-    return args.weight[((k * s.kernel_h + s.kernel_h - 1 - r) * s.kernel_w + s.kernel_w - 1 - t) * s.in_channels + c];
+    return static_cast<float>(args.weight[((k * s.kernel_h + s.kernel_h - 1 - r) * s.kernel_w + s.kernel_w - 1 - t) * s.in_channels + c]);
   };
-  const bool direct = args.accumulate == Accumulate::kWrite;
-  correlate(conv, args.grad_y, {}, nullptr, weight,
+  correlate(conv, args.grad_y, Prologue<T>{}, nullptr, weight,
             [&](std::int64_t n, std::int64_t first, std::int64_t rows, const PlaneLayout& layout, const float* planes) {
               const std::int64_t at = (n * s.height + first) * s.width * s.in_channels;
               const Rows all{rows * s.width, s.in_channels, s.in_channels};
-              // The band's input planes are no longer needed: their scratch takes the result that is yet to be added.
-              float* result = direct ? args.grad_x + at : scratch(Scratch::kPanel, all.count * all.channels);
+              // The band's input planes are no longer needed: their scratch takes a result that is yet to be added or rounded.
+              float* result = nullptr;
+              if constexpr (std::is_same_v<T, float>) {
+                if (args.accumulate == Accumulate::kWrite) result = args.grad_x + at;
+              }
+              if (!result) result = scratch(Scratch::kPanel, all.count * all.channels);
               store_output_planes(conv, layout, planes, rows, result);
-              mask_rows(args.prologue, all, args.prologue.relu ? args.x + at : nullptr, result, all.channels, args.grad_x + at,
+              mask_rows(as_float(args.prologue), all, args.prologue.relu ? args.x + at : nullptr, result, all.channels, args.grad_x + at,
                         args.accumulate);
             });
 }
+
+template void conv2d_forward_planar(const Conv2dForward<float>&);
+template void conv2d_forward_planar(const Conv2dForward<bf16>&);
+template void conv2d_backward_input_planar(const Conv2dBackwardInput<float>&);
+template void conv2d_backward_input_planar(const Conv2dBackwardInput<bf16>&);
 
 }  // namespace sepia::kernels::cpu
 #endif  // HWY_ONCE

@@ -122,7 +122,8 @@ namespace sepia::kernels::cpu {
 HWY_EXPORT(RunPlanarDots);
 HWY_EXPORT(SumPlanes);
 
-void conv2d_backward_weight_planar(const Conv2dBackwardWeight<float>& args) {
+template <class T>
+void conv2d_backward_weight_planar(const Conv2dBackwardWeight<T>& args) {
   const Conv2dShape& s = args.shape;
   const PlanarConv conv{s.batch,        s.height,   s.width,    s.in_channels, s.out_height(), s.out_width(),
                         s.out_channels, s.kernel_h, s.kernel_w, s.stride,      s.padding,      s.padding};
@@ -163,6 +164,9 @@ void conv2d_backward_weight_planar(const Conv2dBackwardWeight<float>& args) {
   });
   combine_partials(partials, chunks.count, weights, biases, args.grad_weight, args.grad_bias, args.accumulate);
 }
+
+template void conv2d_backward_weight_planar(const Conv2dBackwardWeight<float>&);
+template void conv2d_backward_weight_planar(const Conv2dBackwardWeight<bf16>&);
 
 }  // namespace sepia::kernels::cpu
 #endif  // HWY_ONCE

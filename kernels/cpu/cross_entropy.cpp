@@ -10,19 +10,26 @@
 namespace sepia::kernels::cpu {
 namespace {
 
+template <class T>
+double number(T value) {
+  return static_cast<double>(static_cast<float>(value));
+}
+
 /// Largest logit of a row and log of the sum of exponentials above it: log p[k] = z[k] - largest - log_sum.
 struct RowMaximum {
   double largest, log_sum;
 };
 
-RowMaximum row_maximum(const float* z, std::int64_t classes) {
-  const double largest = *std::max_element(z, z + classes);
+template <class T>
+RowMaximum row_maximum(const T* z, std::int64_t classes) {
+  double largest = number(z[0]);
+  for (std::int64_t k = 1; k < classes; ++k) largest = std::max(largest, number(z[k]));
   double sum = 0;
-  for (std::int64_t k = 0; k < classes; ++k) sum += std::exp(z[k] - largest);
+  for (std::int64_t k = 0; k < classes; ++k) sum += std::exp(number(z[k]) - largest);
   return {largest, std::log(sum)};
 }
 
-double log_probability(const RowMaximum& row, float logit) {
+double log_probability(const RowMaximum& row, double logit) {
   return logit - row.largest - row.log_sum;
 }
 
@@ -42,54 +49,67 @@ double total_weight(const Args& a) {
   return total;
 }
 
-}  // namespace
-
-void softmax_forward(const LaunchContext&, const SoftmaxForward<float>& a) {
+template <class T>
+void softmax_forward_of(const SoftmaxForward<T>& a) {
   for (std::int64_t n = 0; n < a.rows; ++n) {
-    const float* x = a.x + n * a.classes;
+    const T* x = a.x + n * a.classes;
     const RowMaximum row = row_maximum(x, a.classes);
-    for (std::int64_t k = 0; k < a.classes; ++k) a.y[n * a.classes + k] = static_cast<float>(std::exp(log_probability(row, x[k])));
+    for (std::int64_t k = 0; k < a.classes; ++k) a.y[n * a.classes + k] = static_cast<T>(static_cast<float>(std::exp(log_probability(row, number(x[k])))));
   }
 }
 
-void softmax_backward(const LaunchContext&, const SoftmaxBackward<float>& a) {
+template <class T>
+void softmax_backward_of(const SoftmaxBackward<T>& a) {
   for (std::int64_t n = 0; n < a.rows; ++n) {
-    const float* y = a.y + n * a.classes;
-    const float* g = a.grad_y + n * a.classes;
+    const T* y = a.y + n * a.classes;
+    const T* g = a.grad_y + n * a.classes;
     double dot = 0;
-    for (std::int64_t k = 0; k < a.classes; ++k) dot += static_cast<double>(g[k]) * y[k];
+    for (std::int64_t k = 0; k < a.classes; ++k) dot += number(g[k]) * number(y[k]);
     for (std::int64_t j = 0; j < a.classes; ++j) {
-      store(a.grad_x[n * a.classes + j], static_cast<float>(y[j] * (g[j] - dot)), a.accumulate);
+      store(a.grad_x[n * a.classes + j], static_cast<float>(number(y[j]) * (number(g[j]) - dot)), a.accumulate);
     }
   }
 }
 
-void cross_entropy_forward(const LaunchContext&, const CrossEntropyForward<float>& a) {
+template <class T>
+void cross_entropy_forward_of(const CrossEntropyForward<T>& a) {
   double sum = 0;
   for (std::int64_t n = 0; n < a.rows; ++n) {
-    const float* z = a.logits + n * a.classes;
+    const T* z = a.logits + n * a.classes;
     const RowMaximum row = row_maximum(z, a.classes);
     for (std::int64_t k = 0; k < a.classes; ++k) {
-      const double log_p = log_probability(row, z[k]);
+      const double log_p = log_probability(row, number(z[k]));
       const double target = weighted_target(a, a.labels[n], k);
       if (target != 0) sum -= target * log_p;  // log p may be -inf where nothing is asked for
-      a.probabilities[n * a.classes + k] = static_cast<float>(std::exp(log_p));
+      a.probabilities[n * a.classes + k] = static_cast<T>(static_cast<float>(std::exp(log_p)));
     }
   }
   *a.loss = static_cast<float>(sum / total_weight(a));
 }
 
-void cross_entropy_backward(const LaunchContext&, const CrossEntropyBackward<float>& a) {
+template <class T>
+void cross_entropy_backward_of(const CrossEntropyBackward<T>& a) {
   const double factor = *a.grad_loss / total_weight(a);
   for (std::int64_t n = 0; n < a.rows; ++n) {
     double row_weight = 0;
     for (std::int64_t k = 0; k < a.classes; ++k) row_weight += weighted_target(a, a.labels[n], k);
     for (std::int64_t j = 0; j < a.classes; ++j) {
       const std::int64_t i = n * a.classes + j;
-      const double grad = factor * (a.probabilities[i] * row_weight - weighted_target(a, a.labels[n], j));
+      const double grad = factor * (number(a.probabilities[i]) * row_weight - weighted_target(a, a.labels[n], j));
       store(a.grad_logits[i], static_cast<float>(grad), a.accumulate);
     }
   }
 }
+
+}  // namespace
+
+void softmax_forward(const LaunchContext&, const SoftmaxForward<float>& a) { softmax_forward_of(a); }
+void softmax_forward(const LaunchContext&, const SoftmaxForward<bf16>& a) { softmax_forward_of(a); }
+void softmax_backward(const LaunchContext&, const SoftmaxBackward<float>& a) { softmax_backward_of(a); }
+void softmax_backward(const LaunchContext&, const SoftmaxBackward<bf16>& a) { softmax_backward_of(a); }
+void cross_entropy_forward(const LaunchContext&, const CrossEntropyForward<float>& a) { cross_entropy_forward_of(a); }
+void cross_entropy_forward(const LaunchContext&, const CrossEntropyForward<bf16>& a) { cross_entropy_forward_of(a); }
+void cross_entropy_backward(const LaunchContext&, const CrossEntropyBackward<float>& a) { cross_entropy_backward_of(a); }
+void cross_entropy_backward(const LaunchContext&, const CrossEntropyBackward<bf16>& a) { cross_entropy_backward_of(a); }
 
 }  // namespace sepia::kernels::cpu

@@ -24,15 +24,16 @@ namespace {
 constexpr int kTile = HWY_TARGET == HWY_AVX3 ? 8 : 4;
 
 /// Where one output's window lies: `x` at its tap (0, 0), which may be outside; the taps rows x columns are inside.
+template <class T>
 struct Window {
-  const float* x;
-  std::int64_t row_step, channels;  ///< floats from row to row, from column to column
+  const T* x;
+  std::int64_t row_step, channels;  ///< elements from row to row, from column to column
   Range rows, columns;
 };
 
 /// One output with any filter of width `kernel_w`. weight points at the channel's tap (0, 0).
-template <class Lanes>
-HWY_INLINE void convolve_one(Lanes lanes, const Act& act, const Window& at, const float* weight, std::int64_t kernel_w, V sum, float* y) {
+template <class T, class Lanes>
+HWY_INLINE void convolve_one(Lanes lanes, const Act& act, const Window<T>& at, const T* weight, std::int64_t kernel_w, V sum, T* y) {
   for (std::int64_t r = at.rows.begin; r < at.rows.end; ++r) {
     for (std::int64_t s = at.columns.begin; s < at.columns.end; ++s) {
       const V x = act.value(lanes.load(at.x + r * at.row_step + s * at.channels));
@@ -45,11 +46,11 @@ HWY_INLINE void convolve_one(Lanes lanes, const Act& act, const Window& at, cons
 /// Asks for what the tile after next will want of the rows that no earlier output row has read, and of y where it is as large as x.
 /// The order in which a tile touches memory, channels outside and columns inside, is one that the processor does not foresee
 /// (measured: less than half the time at stride 1 and 128 channels).
-template <int kStride, int kWidth>
-HWY_INLINE void prefetch_tile(const Window& at, const float* y) {
+template <int kStride, int kWidth, class T>
+HWY_INLINE void prefetch_tile(const Window<T>& at, const T* y) {
 #pragma GCC unroll 2
   for (int row = 1; row <= kStride; ++row) {
-    const float* const x = at.x + (at.rows.end - row) * at.row_step;
+    const T* const x = at.x + (at.rows.end - row) * at.row_step;
 #pragma GCC unroll 16
     for (int column = 0; column < kWidth * kStride; ++column) hwy::Prefetch(x + (2 * kTile * kStride + column) * at.channels);
   }
@@ -61,17 +62,17 @@ HWY_INLINE void prefetch_tile(const Window& at, const float* y) {
 
 /// kWidth neighbouring outputs of a row, 3x3 filter, padding at most 1: `at` is the first one's window; only its first column may
 /// lie outside (no_first), and the last column of the last window (no_last).
-template <int kStride, int kWidth, class Lanes>
-HWY_INLINE void convolve_tile(Lanes lanes, const Act& act, const Window& at, bool no_first, bool no_last, const float* weight, V bias,
-                              float* y) {
+template <int kStride, int kWidth, class T, class Lanes>
+HWY_INLINE void convolve_tile(Lanes lanes, const Act& act, const Window<T>& at, bool no_first, bool no_last, const T* weight, V bias,
+                              T* y) {
   constexpr int kColumns = (kWidth - 1) * kStride + 3;
   prefetch_tile<kStride, kWidth>(at, y);
   V sum[kWidth];
 #pragma GCC unroll 8
   for (int j = 0; j < kWidth; ++j) sum[j] = bias;
   for (std::int64_t r = at.rows.begin; r < at.rows.end; ++r) {
-    const float* const x = at.x + r * at.row_step;
-    const float* const w = weight + 3 * r * at.channels;
+    const T* const x = at.x + r * at.row_step;
+    const T* const w = weight + 3 * r * at.channels;
     const V weights[3] = {lanes.load(w), lanes.load(w + at.channels), lanes.load(w + 2 * at.channels)};
 #pragma GCC unroll 17
     for (int column = 0; column < kColumns; ++column) {
@@ -89,15 +90,16 @@ HWY_INLINE void convolve_tile(Lanes lanes, const Act& act, const Window& at, boo
 }
 
 /// One output row.
+template <class T>
 struct OutputRow {
-  const DepthwiseConvForward<float>& a;
+  const DepthwiseConvForward<T>& a;
   const WindowAxis& horizontal;
-  const float* x;  ///< at tap (0, 0) of the first window, which may be outside
-  float* y;
+  const T* x;  ///< at tap (0, 0) of the first window, which may be outside
+  T* y;
   Range rows;  ///< of taps inside
 
   std::int64_t channels() const { return a.shape.channels; }
-  Window window(std::int64_t q, std::int64_t c) const {
+  Window<T> window(std::int64_t q, std::int64_t c) const {
     return {x + q * a.shape.stride * channels() + c, a.shape.width * channels(), channels(), rows, horizontal.taps(q)};
   }
   template <class Lanes>
@@ -108,8 +110,8 @@ struct OutputRow {
 
 /// The row in tiles of kWidth, or narrower ones if it is narrower. The last tile overlaps the one before where they do not fit: it
 /// computes the same numbers again.
-template <int kStride, int kWidth>
-void row_in_tiles(const OutputRow& row) {
+template <int kStride, int kWidth, class T>
+void row_in_tiles(const OutputRow<T>& row) {
   const std::int64_t out_w = row.horizontal.outputs;
   if constexpr (kWidth > 1) {
     if (out_w < kWidth) return row_in_tiles<kStride, kWidth / 2>(row);
@@ -126,7 +128,8 @@ void row_in_tiles(const OutputRow& row) {
 }
 
 /// The row one by one, any filter.
-void row_of_any_filter(const OutputRow& row) {
+template <class T>
+void row_of_any_filter(const OutputRow<T>& row) {
   for (std::int64_t q = 0; q < row.horizontal.outputs; ++q) {
     for_vectors(row.channels(), [&](auto lanes, std::int64_t c) HWY_ATTR {
       const Act act = load_act(row.a.prologue, lanes, c);
@@ -138,12 +141,13 @@ void row_of_any_filter(const OutputRow& row) {
 
 }  // namespace
 
-void depthwise_conv_forward_vector(const DepthwiseConvForward<float>& a) {
+template <class T>
+void depthwise_conv_forward_vector(const DepthwiseConvForward<T>& a) {
   const DepthwiseConvShape& s = a.shape;
   const WindowAxis vertical{s.height, s.out_height(), s.kernel_h, s.stride, s.padding};
   const WindowAxis horizontal{s.width, s.out_width(), s.kernel_w, s.stride, s.padding};
   const bool tiles = s.kernel_h == 3 && s.kernel_w == 3 && s.padding <= 1 && s.stride <= 2;
-  const auto row_function = !tiles ? row_of_any_filter : s.stride == 1 ? row_in_tiles<1, kTile> : row_in_tiles<2, kTile>;
+  const auto row_function = !tiles ? row_of_any_filter<T> : s.stride == 1 ? row_in_tiles<1, kTile, T> : row_in_tiles<2, kTile, T>;
   // A piece is a strip of rows of one picture: neighbouring strips both read the rows at their border, so strips are not thin.
   constexpr std::int64_t kStripFloats = 65536, kLeastRows = 8;
   const std::int64_t strip = std::max(kLeastRows, kStripFloats / (s.stride * s.width * s.channels));
@@ -151,12 +155,14 @@ void depthwise_conv_forward_vector(const DepthwiseConvForward<float>& a) {
   parallel_for(s.batch * strips, [&](std::int64_t piece) HWY_ATTR {
     const std::int64_t n = piece / strips, begin = piece % strips * strip, end = std::min(vertical.outputs, begin + strip);
     for (std::int64_t p = begin; p < end; ++p) {
-      const float* const x = a.x + ((n * s.height + p * s.stride - s.padding) * s.width - s.padding) * s.channels;
-      float* const y = a.y + (n * vertical.outputs + p) * horizontal.outputs * s.channels;
+      const T* const x = a.x + ((n * s.height + p * s.stride - s.padding) * s.width - s.padding) * s.channels;
+      T* const y = a.y + (n * vertical.outputs + p) * horizontal.outputs * s.channels;
       row_function({a, horizontal, x, y, vertical.taps(p)});
     }
   });
 }
+
+SEPIA_EXPORT_TYPES(depthwise_conv_forward, DepthwiseConvForward)
 
 }  // namespace sepia::kernels::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();

@@ -27,8 +27,9 @@ namespace {
 constexpr int kTile = HWY_TARGET == HWY_AVX3 ? 8 : 4;
 
 /// What does not change during a call.
+template <class T>
 struct Job {
-  const DepthwiseConvBackward<float>& a;
+  const DepthwiseConvBackward<T>& a;
   WindowAxis vertical, horizontal;
   bool bias_at_centre;  ///< 3x3, padding 1, stride 1 or 2: tap (1, 1) meets every output once
 
@@ -39,10 +40,11 @@ struct Job {
 };
 
 /// One input row: the outputs whose windows cover it, and where a piece keeps its gradients.
+template <class T>
 struct InputRow {
-  const float* x;
-  float* grad_x;        ///< may be null
-  const float* grad_y;  ///< of the picture
+  const T* x;
+  T* grad_x;        ///< may be null
+  const T* grad_y;  ///< of the picture
   std::int64_t h;
   Range outputs;
   float* partial;
@@ -50,8 +52,8 @@ struct InputRow {
 
 /// Asks for the vectors that the tile two further on will want, `kCount` columns from p: the order in which a tile touches memory,
 /// channels outside and columns inside, is one that the processor does not foresee (measured: half the time of stride 1).
-template <int kCount>
-HWY_INLINE void prefetch_tile(const float* p, std::int64_t channels) {
+template <int kCount, class T>
+HWY_INLINE void prefetch_tile(const T* p, std::int64_t channels) {
 #pragma GCC unroll 8
   for (int j = 0; j < kCount; ++j) hwy::Prefetch(p + (2 * kTile + j) * channels);
 }
@@ -62,8 +64,8 @@ HWY_INLINE void add_to(Lanes lanes, float* p, V v) {
 }
 
 /// The input at column w of the row, any filter.
-template <class Lanes>
-HWY_INLINE void one_input(const Job& job, const InputRow& row, Lanes lanes, std::int64_t w, std::int64_t c) {
+template <class T, class Lanes>
+HWY_INLINE void one_input(const Job<T>& job, const InputRow<T>& row, Lanes lanes, std::int64_t w, std::int64_t c) {
   const DepthwiseConvShape& s = job.a.shape;
   const std::int64_t channels = s.channels, stride = job.row_floats();
   const Range columns = job.horizontal.outputs_over(w);
@@ -84,14 +86,14 @@ HWY_INLINE void one_input(const Job& job, const InputRow& row, Lanes lanes, std:
 }
 
 /// kWidth inputs from column w (even when the stride is 2), 3x3 filter, padding 1. Outputs that do not exist load as zero.
-template <int kStride, int kWidth, class Lanes>
-HWY_INLINE void tile_of_inputs(const Job& job, const InputRow& row, Lanes lanes, std::int64_t w, std::int64_t c) {
+template <int kStride, int kWidth, class T, class Lanes>
+HWY_INLINE void tile_of_inputs(const Job<T>& job, const InputRow<T>& row, Lanes lanes, std::int64_t w, std::int64_t c) {
   constexpr int kOutputs = kStride == 1 ? kWidth + 2 : kWidth / 2 + 1;
-  HWY_ALIGN static constexpr float kZeros[kLanes] = {};
+  HWY_ALIGN static constexpr T kZeros[kLanes] = {};
   const std::int64_t channels = job.a.shape.channels, stride = job.row_floats(), out_w = job.horizontal.outputs;
   const std::int64_t first_output = kStride == 1 ? w - 1 : w / 2;
-  const float* const x = row.x + w * channels + c;
-  float* const grad_x = row.grad_x ? row.grad_x + w * channels + c : nullptr;
+  const T* const x = row.x + w * channels + c;
+  T* const grad_x = row.grad_x ? row.grad_x + w * channels + c : nullptr;
   prefetch_tile<kWidth>(x, channels);
   prefetch_tile<kWidth / kStride>(row.grad_y + ((row.outputs.end - 1) * out_w + first_output) * channels + c, channels);
   if (grad_x) prefetch_tile<kWidth>(grad_x, channels);
@@ -105,8 +107,8 @@ HWY_INLINE void tile_of_inputs(const Job& job, const InputRow& row, Lanes lanes,
   }
   for (std::int64_t p = row.outputs.begin; p < row.outputs.end; ++p) {
     const std::int64_t r = row.h + 1 - p * kStride;
-    const float* const g_row = row.grad_y + (p * out_w + first_output) * channels + c;
-    const float* const w_row = job.a.weight + 3 * r * channels + c;
+    const T* const g_row = row.grad_y + (p * out_w + first_output) * channels + c;
+    const T* const w_row = job.a.weight + 3 * r * channels + c;
     float* const sum_row = row.partial + 3 * r * stride + c;
     const V weight[3] = {lanes.load(w_row), lanes.load(w_row + channels), lanes.load(w_row + 2 * channels)};
     V sum[3] = {lanes.load(sum_row), lanes.load(sum_row + stride), lanes.load(sum_row + 2 * stride)};
@@ -138,8 +140,8 @@ HWY_INLINE void tile_of_inputs(const Job& job, const InputRow& row, Lanes lanes,
 }
 
 /// Tiles of kWidth from column w as far as they go, then narrower ones; returns the first column that is left.
-template <int kStride, int kWidth>
-std::int64_t tiles(const Job& job, const InputRow& row, std::int64_t w) {
+template <int kStride, int kWidth, class T>
+std::int64_t tiles(const Job<T>& job, const InputRow<T>& row, std::int64_t w) {
   for (; w + kWidth <= job.a.shape.width; w += kWidth) {
     for_vectors(job.a.shape.channels, [&](auto lanes, std::int64_t c) HWY_ATTR { tile_of_inputs<kStride, kWidth>(job, row, lanes, w, c); });
   }
@@ -148,8 +150,8 @@ std::int64_t tiles(const Job& job, const InputRow& row, std::int64_t w) {
 }
 
 /// kStride is 0 for filters that have no tiles.
-template <int kStride>
-void input_row(const Job& job, const InputRow& row) {
+template <int kStride, class T>
+void input_row(const Job<T>& job, const InputRow<T>& row) {
   std::int64_t w = 0;
   if constexpr (kStride != 0) w = tiles<kStride, kTile>(job, row, w);
   for (; w < job.a.shape.width; ++w) {
@@ -158,7 +160,8 @@ void input_row(const Job& job, const InputRow& row) {
 }
 
 /// Sum of all of a picture's grad_y, for filters whose taps do not give it.
-HWY_INLINE void add_bias(const Job& job, const float* grad_y, float* sum) {
+template <class T>
+HWY_INLINE void add_bias(const Job<T>& job, const T* grad_y, float* sum) {
   const std::int64_t positions = job.vertical.outputs * job.horizontal.outputs, channels = job.a.shape.channels;
   for (std::int64_t i = 0; i < positions; ++i) {
     for_vectors(channels, [&](auto lanes, std::int64_t c) HWY_ATTR { add_to(lanes, sum + c, lanes.load(grad_y + i * channels + c)); });
@@ -166,7 +169,8 @@ HWY_INLINE void add_bias(const Job& job, const float* grad_y, float* sum) {
 }
 
 /// Adds the pieces' sums in order, for one tap or the bias.
-HWY_INLINE void reduce(const Job& job, const float* partials, std::int64_t pieces, std::int64_t tap, float* result) {
+template <class T>
+HWY_INLINE void reduce(const Job<T>& job, const float* partials, std::int64_t pieces, std::int64_t tap, float* result) {
   if (!result) return;
   for_vectors(job.a.shape.channels, [&](auto lanes, std::int64_t c) HWY_ATTR {
     const float* p = partials + tap * job.row_floats() + c;
@@ -178,12 +182,13 @@ HWY_INLINE void reduce(const Job& job, const float* partials, std::int64_t piece
 
 }  // namespace
 
-void depthwise_conv_backward_vector(const DepthwiseConvBackward<float>& a) {
+template <class T>
+void depthwise_conv_backward_vector(const DepthwiseConvBackward<T>& a) {
   const DepthwiseConvShape& s = a.shape;
   const bool tiles = s.kernel_h == 3 && s.kernel_w == 3 && s.padding == 1 && s.stride <= 2;
-  const Job job{
+  const Job<T> job{
       a, {s.height, s.out_height(), s.kernel_h, s.stride, s.padding}, {s.width, s.out_width(), s.kernel_w, s.stride, s.padding}, tiles};
-  const auto row_function = !tiles ? input_row<0> : s.stride == 1 ? input_row<1> : input_row<2>;
+  const auto row_function = !tiles ? input_row<0, T> : s.stride == 1 ? input_row<1, T> : input_row<2, T>;
   constexpr std::int64_t kStripFloats = 65536, kLeastRows = 16;
   const std::int64_t strip = std::max(kLeastRows, kStripFloats / (s.width * s.channels));
   const std::int64_t strips = pieces_of(s.height, strip), pieces = s.batch * strips;
@@ -192,7 +197,7 @@ void depthwise_conv_backward_vector(const DepthwiseConvBackward<float>& a) {
     const std::int64_t n = piece / strips, begin = piece % strips * strip, end = std::min(s.height, begin + strip);
     float* const partial = partials + piece * job.partial_floats();
     std::fill(partial, partial + job.partial_floats(), 0.0f);
-    const float* const grad_y = a.grad_y + n * job.vertical.outputs * job.horizontal.outputs * s.channels;
+    const T* const grad_y = a.grad_y + n * job.vertical.outputs * job.horizontal.outputs * s.channels;
     for (std::int64_t h = begin; h < end; ++h) {
       const std::int64_t row = (n * s.height + h) * s.width * s.channels;
       row_function(job, {a.x + row, a.grad_x ? a.grad_x + row : nullptr, grad_y, h, job.vertical.outputs_over(h), partial});
@@ -204,6 +209,8 @@ void depthwise_conv_backward_vector(const DepthwiseConvBackward<float>& a) {
     reduce(job, partials, pieces, tap, tap == job.taps() ? a.grad_bias : weight);
   });
 }
+
+SEPIA_EXPORT_TYPES(depthwise_conv_backward, DepthwiseConvBackward)
 
 }  // namespace sepia::kernels::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();

@@ -11,13 +11,15 @@
 HWY_BEFORE_NAMESPACE();
 namespace sepia::kernels::cpu::HWY_NAMESPACE {
 
-void affine_relu_forward_vector(const AffineReluForward<float>& a) {
+template <class T>
+void affine_relu_forward_vector(const AffineReluForward<T>& a) {
   for_rows(a.rows, a.channels, a.prologue.scale != nullptr, [&](auto lanes, std::int64_t i, std::int64_t c) HWY_ATTR {
     lanes.store(load_act(a.prologue, lanes, c).value(lanes.load(a.x + i)), a.y + i);
   });
 }
 
-void affine_relu_backward_vector(const AffineReluBackward<float>& a) {
+template <class T>
+void affine_relu_backward_vector(const AffineReluBackward<T>& a) {
   if (!a.prologue.relu) {
     return for_flat(a.rows * a.channels,
                     [&](auto lanes, std::int64_t i) HWY_ATTR { store(lanes, lanes.load(a.grad_y + i), a.grad_x + i, a.accumulate); });
@@ -28,7 +30,8 @@ void affine_relu_backward_vector(const AffineReluBackward<float>& a) {
   });
 }
 
-void add_forward_vector(const AddForward<float>& a) {
+template <class T>
+void add_forward_vector(const AddForward<T>& a) {
   const bool per_channel = a.prologue_a.scale || a.prologue_b.scale;
   for_rows(a.rows, a.channels, per_channel, [&](auto lanes, std::int64_t i, std::int64_t c) HWY_ATTR {
     const V first = load_act(a.prologue_a, lanes, c).value(lanes.load(a.a + i));
@@ -37,9 +40,15 @@ void add_forward_vector(const AddForward<float>& a) {
   });
 }
 
-void accumulate_into_vector(const AccumulateInto<float>& a) {
+template <class T>
+void accumulate_into_vector(const AccumulateInto<T>& a) {
   for_flat(a.count, [&](auto lanes, std::int64_t i) HWY_ATTR { store(lanes, lanes.load(a.source + i), a.destination + i, a.accumulate); });
 }
+
+SEPIA_EXPORT_TYPES(affine_relu_forward, AffineReluForward)
+SEPIA_EXPORT_TYPES(affine_relu_backward, AffineReluBackward)
+SEPIA_EXPORT_TYPES(add_forward, AddForward)
+SEPIA_EXPORT_TYPES(accumulate_into, AccumulateInto)
 
 }  // namespace sepia::kernels::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -64,19 +73,21 @@ struct ByteTables {
 };
 
 /// Output row h of picture n, cut and mirrored.
-void cut_row(const ImagesToInput<float>& a, const ByteTables& tables, std::int64_t n, std::int64_t h) {
+template <class T>
+void cut_row(const ImagesToInput<T>& a, const ByteTables& tables, std::int64_t n, std::int64_t h) {
   const std::int64_t rows = a.source_rows(), columns = a.source_columns();
   const std::int64_t row = (a.crop_y ? a.crop_y[n] : 0) + h, left = a.crop_x ? a.crop_x[n] : 0;
   const bool flip = a.flip && a.flip[n];
-  float* y = a.y + (n * a.height + h) * a.width * 3;
+  T* y = a.y + (n * a.height + h) * a.width * 3;
   for (std::int64_t w = 0; w < a.width; ++w) {
     const std::int64_t column = left + (flip ? a.width - 1 - w : w);
     const bool inside = row >= 0 && row < rows && column >= 0 && column < columns;
-    for (std::int64_t c = 0; c < 3; ++c) y[w * 3 + c] = tables.of[c][inside ? a.pixels[((n * rows + row) * columns + column) * 3 + c] : 0];
+    for (std::int64_t c = 0; c < 3; ++c) y[w * 3 + c] = static_cast<T>(tables.of[c][inside ? a.pixels[((n * rows + row) * columns + column) * 3 + c] : 0]);
   }
 }
 
-void images_to_input(const LaunchContext&, const ImagesToInput<float>& a) {
+template <class T>
+void input_of(const ImagesToInput<T>& a) {
   constexpr std::int64_t kChannels = 3, kPixelsPerPiece = 16384;
   const ByteTables tables(a.mean, a.std);
   if (!a.as_they_lie()) {
@@ -87,24 +98,25 @@ void images_to_input(const LaunchContext&, const ImagesToInput<float>& a) {
   parallel_for(pieces_of(pixels, kPixelsPerPiece), [&](std::int64_t piece) {
     const std::int64_t end = std::min(pixels, (piece + 1) * kPixelsPerPiece);
     for (std::int64_t i = piece * kPixelsPerPiece; i < end; ++i) {
-      for (std::int64_t c = 0; c < kChannels; ++c) a.y[i * kChannels + c] = tables.of[c][a.pixels[i * kChannels + c]];
+      for (std::int64_t c = 0; c < kChannels; ++c) a.y[i * kChannels + c] = static_cast<T>(tables.of[c][a.pixels[i * kChannels + c]]);
     }
   });
 }
 
-void images_to_residual(const LaunchContext&, const ImagesToResidual<float>& a) {
-  using Residual = ImagesToResidual<float>;
+template <class T>
+void residual_of(const ImagesToResidual<T>& a) {
+  using Residual = ImagesToResidual<T>;
   constexpr std::int64_t kChannels = 3;
   parallel_for(a.batch * a.height, [&](std::int64_t row) {
     const std::int64_t n = row / a.height, h = row % a.height, length = a.width * kChannels;
     const auto source = [&](std::int64_t from) { return a.pixels + (n * a.height + reflected(from, a.height)) * length; };
     const std::uint8_t *up = source(h - 1), *here = source(h), *down = source(h + 1);
-    float* y = a.y + row * length;
+    T* y = a.y + row * length;
     // The column's sum over the three rows, at element i of a row.
     const auto column = [&](std::int64_t i) { return up[i] + 2 * here[i] + down[i]; };
     const auto write = [&](std::int64_t i, std::int64_t left, std::int64_t right) {
       const int r = 16 * here[i] - (column(left) + 2 * column(i) + column(right));
-      y[i] = static_cast<float>(std::clamp(r, -Residual::kBound, Residual::kBound)) / static_cast<float>(Residual::kDivisor);
+      y[i] = static_cast<T>(static_cast<float>(std::clamp(r, -Residual::kBound, Residual::kBound)) / static_cast<float>(Residual::kDivisor));
     };
     for (std::int64_t c = 0; c < kChannels; ++c) {
       write(c, reflected(-1, a.width) * kChannels + c, reflected(1, a.width) * kChannels + c);
@@ -113,6 +125,11 @@ void images_to_residual(const LaunchContext&, const ImagesToResidual<float>& a) 
     for (std::int64_t i = kChannels; i < length - kChannels; ++i) write(i, i - kChannels, i + kChannels);
   });
 }
+
+void images_to_input(const LaunchContext&, const ImagesToInput<float>& a) { input_of(a); }
+void images_to_input(const LaunchContext&, const ImagesToInput<bf16>& a) { input_of(a); }
+void images_to_residual(const LaunchContext&, const ImagesToResidual<float>& a) { residual_of(a); }
+void images_to_residual(const LaunchContext&, const ImagesToResidual<bf16>& a) { residual_of(a); }
 
 }  // namespace sepia::kernels::cpu
 #endif

@@ -5,6 +5,7 @@
 // read once and all threads share the reading. Each product runs on one thread; cuts depend on the shape alone.
 // Cost: 2 M I O FLOP each way. Pointwise layers are bound by arithmetic from 64 channels on, fully connected ones by reading W.
 #include <algorithm>
+#include <type_traits>
 
 #include "engine/base/parallel_for.h"
 #include "kernels/cpu/gemm.h"
@@ -35,87 +36,117 @@ std::int64_t block_columns(std::int64_t columns, std::int64_t narrowest) {
 }
 
 // act(x) for all rows: x itself without a prologue, else a copy that all threads read. For few rows only.
-const float* activated(const LinearShape& shape, const Prologue<float>& prologue, const float* x) {
+template <class T>
+const T* activated(const LinearShape& shape, const Prologue<T>& prologue, const T* x) {
   if (prologue.identity()) return x;
-  float* copy = scratch(Scratch::kShared, shape.rows * shape.in_features);
-  activate_rows(prologue, {shape.rows, shape.in_features, shape.in_features}, x, copy);
+  T* copy = scratch_of<T>(Scratch::kShared, shape.rows * shape.in_features);
+  activate_rows(as_float(prologue), {shape.rows, shape.in_features, shape.in_features}, x, copy);
   return copy;
 }
 
 // act(x) for the rows [first, first + count): x itself without a prologue, else the thread's panel.
-const float* activated_panel(const LinearShape& shape, const Prologue<float>& prologue, const float* x, std::int64_t first,
-                             std::int64_t count) {
-  const float* rows = x + first * shape.in_features;
+template <class T>
+const T* activated_panel(const LinearShape& shape, const Prologue<T>& prologue, const T* x, std::int64_t first, std::int64_t count) {
+  const T* rows = x + first * shape.in_features;
   if (prologue.identity()) return rows;
-  float* panel = scratch(Scratch::kPanel, count * shape.in_features);
-  activate_rows(prologue, {count, shape.in_features, shape.in_features}, rows, panel);
+  T* panel = scratch_of<T>(Scratch::kPanel, count * shape.in_features);
+  activate_rows(as_float(prologue), {count, shape.in_features, shape.in_features}, rows, panel);
   return panel;
 }
 
-}  // namespace
+// What follows a product: the bias is added, and a result in bf16 leaves the panel where its sums are.
+void finish(const Rows& rows, const float*, const float* bias, float* y) {
+  if (bias) add_bias(rows, bias, y);
+}
+void finish(const Rows& rows, const float* panel, const float* bias, bf16* y) { round_rows(rows, panel, rows.channels, bias, y); }
 
-void linear_forward(const LaunchContext&, const LinearForward<float>& args) {
+// Where a product that becomes `result` is put: there, unless it is kept aside or its sums must first be rounded.
+float* place_for(float* result, bool aside, std::int64_t count) { return aside ? scratch(Scratch::kOutput, count) : result; }
+float* place_for(bf16*, bool, std::int64_t count) { return scratch(Scratch::kOutput, count); }
+
+// Few rows: y^T = W x^T. The long rows of W are the left operand, which oneDNN reads twice as fast as the right one.
+template <class T>
+void forward_of_few_rows(const LinearForward<T>& args) {
   const LinearShape& s = args.shape;
   const std::int64_t in = s.in_features, out = s.out_features;
-  if (s.rows <= kFewRows) {
-    // y^T = W x^T: the long rows of W are the left operand, which oneDNN reads twice as fast as the right one.
-    const float* x = activated(s, args.prologue, args.x);
-    const std::int64_t width = block_columns(out, 128);
-    parallel_for(pieces_of(out, width), [&](std::int64_t block) {
-      const std::int64_t first = block * width, columns = std::min(width, out - first);
-      float* transposed = scratch(Scratch::kOutput, columns * s.rows);
-      gemm({.m = columns,
-            .n = s.rows,
-            .k = in,
-            .a = args.weight + first * in,
-            .lda = in,
-            .b = x,
-            .ldb = in,
-            .transpose_b = true,
-            .c = transposed,
-            .ldc = s.rows});
+  const T* x = activated(s, args.prologue, args.x);
+  const std::int64_t width = block_columns(out, 128);
+  parallel_for(pieces_of(out, width), [&](std::int64_t block) {
+    const std::int64_t first = block * width, columns = std::min(width, out - first);
+    float* transposed = scratch(Scratch::kOutput, columns * s.rows);
+    gemm(Gemm<T>{.m = columns,
+                 .n = s.rows,
+                 .k = in,
+                 .a = args.weight + first * in,
+                 .lda = in,
+                 .b = x,
+                 .ldb = in,
+                 .transpose_b = true,
+                 .c = transposed,
+                 .ldc = s.rows});
+    const Rows rows{s.rows, columns, out};
+    if constexpr (std::is_same_v<T, float>) {
       transpose(columns, s.rows, transposed, s.rows, args.y + first, out);
-      if (args.bias) add_bias({s.rows, columns, out}, args.bias + first, args.y + first);
-    });
-    return;
-  }
-  const bool turn = s.rows >= kRowsWorthTurningWeights;
-  float* turned = turn ? scratch(Scratch::kWeights, in * out) : nullptr;
-  if (turn) transpose_parallel(out, in, args.weight, in, turned, out);
-  const std::int64_t panel = panel_rows(s);
-  parallel_for(pieces_of(s.rows, panel), [&](std::int64_t piece) {
-    const std::int64_t first = piece * panel, rows = std::min(panel, s.rows - first);
-    float* y = args.y + first * out;
-    gemm({.m = rows,
-          .n = out,
-          .k = in,
-          .a = activated_panel(s, args.prologue, args.x, first, rows),
-          .lda = in,
-          .b = turn ? turned : args.weight,
-          .ldb = turn ? out : in,
-          .transpose_b = !turn,
-          .c = y,
-          .ldc = out});
-    if (args.bias) add_bias({rows, out, out}, args.bias, y);
+      if (args.bias) add_bias(rows, args.bias + first, args.y + first);
+    } else {
+      float* product = scratch(Scratch::kPanel, s.rows * columns);
+      transpose(columns, s.rows, transposed, s.rows, product, columns);
+      round_rows(rows, product, columns, args.bias ? args.bias + first : nullptr, args.y + first);
+    }
   });
 }
 
-void linear_backward_input(const LaunchContext&, const LinearBackwardInput<float>& args) {
+template <class T>
+void forward(const LinearForward<T>& args) {
+  const LinearShape& s = args.shape;
+  const std::int64_t in = s.in_features, out = s.out_features;
+  if (s.rows <= kFewRows) return forward_of_few_rows(args);
+  const T* weight = args.weight;
+  bool turned = false;
+  if constexpr (std::is_same_v<T, float>) {
+    turned = s.rows >= kRowsWorthTurningWeights;
+    if (turned) {
+      float* copy = scratch(Scratch::kWeights, in * out);
+      transpose_parallel(out, in, args.weight, in, copy, out);
+      weight = copy;
+    }
+  }
+  const std::int64_t panel = panel_rows(s);
+  parallel_for(pieces_of(s.rows, panel), [&](std::int64_t piece) {
+    const std::int64_t first = piece * panel, rows = std::min(panel, s.rows - first);
+    T* y = args.y + first * out;
+    float* product = place_for(y, false, rows * out);
+    gemm(Gemm<T>{.m = rows,
+                 .n = out,
+                 .k = in,
+                 .a = activated_panel(s, args.prologue, args.x, first, rows),
+                 .lda = in,
+                 .b = weight,
+                 .ldb = turned ? out : in,
+                 .transpose_b = !turned,
+                 .c = product,
+                 .ldc = out});
+    finish({rows, out, out}, product, args.bias, y);
+  });
+}
+
+template <class T>
+void backward_input(const LinearBackwardInput<T>& args) {
   const LinearShape& s = args.shape;
   const bool few = s.rows <= kFewRows;
   const std::int64_t height = few ? std::max<std::int64_t>(s.rows, 1) : panel_rows(s);
   const std::int64_t width = few ? block_columns(s.in_features, 256) : s.in_features;
   const std::int64_t blocks = pieces_of(s.in_features, width);
   const bool add = args.accumulate == Accumulate::kAdd;
-  // Where the mask comes after the product and the result is added, the product needs a place of its own.
-  const bool aside = add && args.prologue.relu;
+  // Where the mask comes after the product and the result is added, or the result is rounded, the product needs a place of its own.
+  const bool aside = (add && args.prologue.relu) || !std::is_same_v<T, float>;
   parallel_for(pieces_of(s.rows, height) * blocks, [&](std::int64_t piece) {
     const std::int64_t first_row = piece / blocks * height, first_column = piece % blocks * width;
     const std::int64_t rows = std::min(height, s.rows - first_row), columns = std::min(width, s.in_features - first_column);
-    float* grad_x = args.grad_x + first_row * s.in_features + first_column;
-    float* result = aside ? scratch(Scratch::kOutput, rows * columns) : grad_x;
+    T* grad_x = args.grad_x + first_row * s.in_features + first_column;
+    float* result = place_for(grad_x, aside, rows * columns);
     const std::int64_t pitch = aside ? columns : s.in_features;
-    gemm({.m = rows,
+    gemm(Gemm<T>{.m = rows,
           .n = columns,
           .k = s.out_features,
           .a = args.grad_y + first_row * s.out_features,
@@ -125,23 +156,24 @@ void linear_backward_input(const LaunchContext&, const LinearBackwardInput<float
           .beta = add && !aside ? 1.0F : 0.0F,
           .c = result,
           .ldc = pitch});
-    if (args.prologue.relu) {
-      mask_rows(columns_from(args.prologue, first_column), {rows, columns, s.in_features},
-                args.x + first_row * s.in_features + first_column, result, pitch, grad_x, args.accumulate);
+    if (args.prologue.relu || aside) {
+      mask_rows(columns_from(as_float(args.prologue), first_column), {rows, columns, s.in_features},
+                args.prologue.relu ? args.x + first_row * s.in_features + first_column : nullptr, result, pitch, grad_x, args.accumulate);
     }
   });
 }
 
-void linear_backward_weight(const LaunchContext&, const LinearBackwardWeight<float>& args) {
+template <class T>
+void backward_weight(const LinearBackwardWeight<T>& args) {
   const LinearShape& s = args.shape;
   const std::int64_t weights = s.in_features * s.out_features;
   if (s.rows <= kFewRows) {
     const float beta = args.accumulate == Accumulate::kAdd ? 1.0F : 0.0F;
-    const float* x = activated(s, args.prologue, args.x);
+    const T* x = activated(s, args.prologue, args.x);
     const std::int64_t width = block_columns(s.out_features, 16);
     parallel_for(pieces_of(s.out_features, width), [&](std::int64_t block) {
       const std::int64_t first = block * width, columns = std::min(width, s.out_features - first);
-      gemm({.m = columns,
+      gemm(Gemm<T>{.m = columns,
             .n = s.in_features,
             .k = s.rows,
             .a = args.grad_y + first,
@@ -168,8 +200,8 @@ void linear_backward_weight(const LaunchContext&, const LinearBackwardWeight<flo
     std::fill_n(partial + weights, biases, 0.0F);
     for (std::int64_t first = chunks.begin(chunk); first < chunks.end(chunk); first += panel) {
       const std::int64_t rows = std::min(panel, chunks.end(chunk) - first);
-      const float* grad_y = args.grad_y + first * s.out_features;
-      gemm({.m = s.out_features,
+      const T* grad_y = args.grad_y + first * s.out_features;
+      gemm(Gemm<T>{.m = s.out_features,
             .n = s.in_features,
             .k = rows,
             .a = grad_y,
@@ -185,5 +217,14 @@ void linear_backward_weight(const LaunchContext&, const LinearBackwardWeight<flo
   });
   combine_partials(partials, chunks.count, weights, biases, args.grad_weight, args.grad_bias, args.accumulate);
 }
+
+}  // namespace
+
+void linear_forward(const LaunchContext&, const LinearForward<float>& args) { forward(args); }
+void linear_forward(const LaunchContext&, const LinearForward<bf16>& args) { forward(args); }
+void linear_backward_input(const LaunchContext&, const LinearBackwardInput<float>& args) { backward_input(args); }
+void linear_backward_input(const LaunchContext&, const LinearBackwardInput<bf16>& args) { backward_input(args); }
+void linear_backward_weight(const LaunchContext&, const LinearBackwardWeight<float>& args) { backward_weight(args); }
+void linear_backward_weight(const LaunchContext&, const LinearBackwardWeight<bf16>& args) { backward_weight(args); }
 
 }  // namespace sepia::kernels::cpu

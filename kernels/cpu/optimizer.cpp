@@ -15,9 +15,10 @@
 HWY_BEFORE_NAMESPACE();
 namespace sepia::kernels::cpu::HWY_NAMESPACE {
 
-void adam_step_vector(const AdamStep<float>& arguments) {
+template <class T>
+void adam_step_vector(const AdamStep<T>& arguments) {
   if (stopped(arguments.control)) return;
-  const AdamStep<float> a = resolved(arguments);
+  const AdamStep<T> a = resolved(arguments);
   const auto t = static_cast<double>(a.step);
   const auto constant = [](double value) HWY_ATTR { return splat(static_cast<float>(value)); };
   const V beta1 = constant(a.beta1), one_minus_beta1 = constant(1 - a.beta1);
@@ -41,9 +42,10 @@ void adam_step_vector(const AdamStep<float>& arguments) {
   });
 }
 
-void sgd_step_vector(const SgdStep<float>& arguments) {
+template <class T>
+void sgd_step_vector(const SgdStep<T>& arguments) {
   if (stopped(arguments.control)) return;
-  const SgdStep<float> a = resolved(arguments);
+  const SgdStep<T> a = resolved(arguments);
   const V lr = splat(static_cast<float>(a.lr)), momentum = splat(static_cast<float>(a.momentum));
   const V decay = splat(static_cast<float>(a.weight_decay)), gradient_scale = splat(static_cast<float>(a.gradient_scale));
   for_flat(a.count, [&](auto lanes, std::int64_t i) HWY_ATTR {
@@ -60,7 +62,8 @@ void sgd_step_vector(const SgdStep<float>& arguments) {
   });
 }
 
-void lerp_vector(const Lerp<float>& a) {
+template <class T>
+void lerp_vector(const Lerp<T>& a) {
   if (stopped(a.control)) return;
   const V weight = splat(static_cast<float>(a.weight));
   for_flat(a.count, [&](auto lanes, std::int64_t i) HWY_ATTR {
@@ -70,7 +73,8 @@ void lerp_vector(const Lerp<float>& a) {
 }
 
 /// Squares are taken and added in double, so that neither overflow of a float nor a long sum spoils a gradient norm.
-void sum_of_squares_vector(const SumOfSquares<float>& a) {
+template <class T>
+void sum_of_squares_vector(const SumOfSquares<T>& a) {
   constexpr hn::ScalableTag<double> doubles;
   constexpr hn::Rebind<float, hn::ScalableTag<double>> half_floats;
   constexpr auto kHalf = static_cast<std::int64_t>(hn::MaxLanes(doubles));
@@ -97,7 +101,8 @@ void sum_of_squares_vector(const SumOfSquares<float>& a) {
 }
 
 /// 0 * x is NaN exactly where x is NaN or infinite; the sum of a piece says whether it is worth looking for the place.
-void find_nonfinite_vector(const FindNonfinite<float>& a) {
+template <class T>
+void find_nonfinite_vector(const FindNonfinite<T>& a) {
   const std::int64_t pieces = pieces_of(a.count, kPieceFloats);
   float* suspect = scratch(Scratch::kPartials, pieces);
   parallel_for(pieces, [&](std::int64_t piece) HWY_ATTR {
@@ -118,6 +123,12 @@ void find_nonfinite_vector(const FindNonfinite<float>& a) {
   }
 }
 
+SEPIA_EXPORT_TYPES(adam_step, AdamStep)
+SEPIA_EXPORT_TYPES(sgd_step, SgdStep)
+SEPIA_EXPORT_TYPES(lerp, Lerp)
+SEPIA_EXPORT_TYPES(sum_of_squares, SumOfSquares)
+SEPIA_EXPORT_TYPES(find_nonfinite, FindNonfinite)
+
 }  // namespace sepia::kernels::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -130,13 +141,17 @@ SEPIA_DISPATCH(lerp, Lerp)
 SEPIA_DISPATCH(sum_of_squares, SumOfSquares)
 SEPIA_DISPATCH(find_nonfinite, FindNonfinite)
 
-void prepare_step(const LaunchContext& context, const PrepareStep<float>& a) {
+template <class T>
+void head_of_step(const LaunchContext& context, const PrepareStep<T>& a) {
   double squares = 0;
   std::int64_t first_nonfinite = -1;
-  sum_of_squares(context, {a.count, a.gradients, &squares});
-  find_nonfinite(context, {a.count, a.gradients, &first_nonfinite});
+  sum_of_squares(context, SumOfSquares<T>{a.count, a.gradients, &squares});
+  find_nonfinite(context, FindNonfinite<T>{a.count, a.gradients, &first_nonfinite});
   conclude_step(*a.control, *a.loss, std::sqrt(squares), first_nonfinite, a.count, a.clip_grad);
 }
+
+void prepare_step(const LaunchContext& context, const PrepareStep<float>& a) { head_of_step(context, a); }
+void prepare_step(const LaunchContext& context, const PrepareStep<bf16>& a) { head_of_step(context, a); }
 
 }  // namespace sepia::kernels::cpu
 #endif

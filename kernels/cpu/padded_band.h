@@ -9,14 +9,17 @@
 namespace sepia::kernels::cpu {
 
 /// Rows [first_row, first_row + rows) of act(x)[n] in padded coordinates (row 0 is the first row of padding); a row holds
-/// width + 2 padding positions of in_channels floats.
+/// width + 2 padding positions of in_channels numbers.
+template <class T>
 struct PaddedBand {
-  const float* data = nullptr;
-  std::int64_t row_pitch = 0;  ///< floats between rows
+  const T* data = nullptr;
+  std::int64_t row_pitch = 0;  ///< numbers between rows
 };
 
-/// The band, as a view of x where it can be one (no prologue, no padding), else as a copy in the given scratch slot.
-PaddedBand padded_band(const Conv2dShape& shape, const Prologue<float>& prologue, const float* x, std::int64_t n, std::int64_t first_row,
-                       std::int64_t rows, Scratch slot);
+/// The band in type Out, as a view of x where it can be one (the same type, no prologue, no padding), else as a copy in the given scratch
+/// slot. Made for float from float, float from bf16 and bf16 from bf16.
+template <class Out, class In>
+PaddedBand<Out> padded_band(const Conv2dShape& shape, const Prologue<In>& prologue, const In* x, std::int64_t n, std::int64_t first_row,
+                            std::int64_t rows, Scratch slot);
 
 }  // namespace sepia::kernels::cpu

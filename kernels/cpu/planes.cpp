@@ -1,6 +1,7 @@
 #include "kernels/cpu/planes.h"
 
 #include <algorithm>
+#include <type_traits>
 
 #include "engine/base/parallel_for.h"
 #include "kernels/cpu/rows.h"
@@ -30,19 +31,24 @@ PlanarBands::PlanarBands(const PlanarConv& conv, std::int64_t most) {
   per_picture = pieces_of(conv.out_height, rows);
 }
 
-void load_input_planes(const PlanarConv& conv, const PlaneLayout& layout, const Prologue<float>& prologue, const float* picture,
+template <class T>
+void load_input_planes(const PlanarConv& conv, const PlaneLayout& layout, const Prologue<T>& prologue, const T* picture,
                        std::int64_t first, std::int64_t rows, float* planes) {
   const std::int64_t channels = conv.in_channels, stride = layout.stride, channel_plane = stride * stride * layout.plane;
   const std::int64_t input_rows = (rows - 1) * stride + conv.kernel_h;
-  float* activated = prologue.identity() ? nullptr : scratch(Scratch::kRow, conv.in_width * channels);
+  // A row as it enters the planes: as it lies where it can be taken so, else a copy.
+  const auto floats_of = [&](const T* row) -> const float* {
+    if constexpr (std::is_same_v<T, float>) {
+      if (prologue.identity()) return row;
+    }
+    float* activated = scratch(Scratch::kRow, conv.in_width * channels);
+    activate_rows(as_float(prologue), {conv.in_width, channels, channels}, row, activated);
+    return activated;
+  };
   for (std::int64_t i = 0; i < input_rows; ++i) {
     const std::int64_t h = first * stride + i - conv.pad_h;
     const bool inside = h >= 0 && h < conv.in_height;
-    const float* row = inside ? picture + h * conv.in_width * channels : nullptr;
-    if (inside && activated) {
-      activate_rows(prologue, {conv.in_width, channels, channels}, row, activated);
-      row = activated;
-    }
+    const float* row = inside ? floats_of(picture + h * conv.in_width * channels) : nullptr;
     for (std::int64_t phase = 0; phase < stride; ++phase) {
       float* to = planes + layout.plane_of(0, i % stride, phase) + i / stride * layout.pitch;
       // Columns of this remainder that lie in the picture: w = column * stride + phase - pad_w in [0, in_width).
@@ -69,12 +75,22 @@ void load_input_planes(const PlanarConv& conv, const PlaneLayout& layout, const 
   }
 }
 
-void load_output_planes(const PlanarConv& conv, const PlaneLayout& layout, const float* picture, std::int64_t first, std::int64_t rows,
+template <class T>
+void load_output_planes(const PlanarConv& conv, const PlaneLayout& layout, const T* picture, std::int64_t first, std::int64_t rows,
                         float* planes) {
   const std::int64_t channels = conv.out_channels;
   for (std::int64_t p = 0; p < rows; ++p) {
     float* to = planes + p * layout.pitch;
-    transpose(conv.out_width, channels, picture + (first + p) * conv.out_width * channels, channels, to, layout.out_plane);
+    const T* row = picture + (first + p) * conv.out_width * channels;
+    const float* floats = nullptr;
+    if constexpr (std::is_same_v<T, float>) {
+      floats = row;
+    } else {
+      float* copy = scratch(Scratch::kRow, conv.out_width * channels);
+      activate_rows({}, {1, conv.out_width * channels, conv.out_width * channels}, row, copy);
+      floats = copy;
+    }
+    transpose(conv.out_width, channels, floats, channels, to, layout.out_plane);
     for (std::int64_t k = 0; k < channels; ++k) {
       std::fill(to + k * layout.out_plane + conv.out_width, to + k * layout.out_plane + layout.pitch, 0.0F);
     }
@@ -84,11 +100,25 @@ void load_output_planes(const PlanarConv& conv, const PlaneLayout& layout, const
   }
 }
 
-void store_output_planes(const PlanarConv& conv, const PlaneLayout& layout, const float* planes, std::int64_t rows, float* y) {
-  const std::int64_t channels = conv.out_channels;
+template <class T>
+void store_output_planes(const PlanarConv& conv, const PlaneLayout& layout, const float* planes, std::int64_t rows, T* y) {
+  const std::int64_t channels = conv.out_channels, row = conv.out_width * channels;
   for (std::int64_t p = 0; p < rows; ++p) {
-    transpose(channels, conv.out_width, planes + p * layout.pitch, layout.out_plane, y + p * conv.out_width * channels, channels);
+    if constexpr (std::is_same_v<T, float>) {
+      transpose(channels, conv.out_width, planes + p * layout.pitch, layout.out_plane, y + p * row, channels);
+    } else {
+      float* floats = scratch(Scratch::kRow, row);
+      transpose(channels, conv.out_width, planes + p * layout.pitch, layout.out_plane, floats, channels);
+      round_rows({1, row, row}, floats, row, nullptr, y + p * row);
+    }
   }
 }
+
+template void load_input_planes(const PlanarConv&, const PlaneLayout&, const Prologue<float>&, const float*, std::int64_t, std::int64_t, float*);
+template void load_input_planes(const PlanarConv&, const PlaneLayout&, const Prologue<bf16>&, const bf16*, std::int64_t, std::int64_t, float*);
+template void load_output_planes(const PlanarConv&, const PlaneLayout&, const float*, std::int64_t, std::int64_t, float*);
+template void load_output_planes(const PlanarConv&, const PlaneLayout&, const bf16*, std::int64_t, std::int64_t, float*);
+template void store_output_planes(const PlanarConv&, const PlaneLayout&, const float*, std::int64_t, float*);
+template void store_output_planes(const PlanarConv&, const PlaneLayout&, const float*, std::int64_t, bf16*);
 
 }  // namespace sepia::kernels::cpu

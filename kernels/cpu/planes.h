@@ -57,15 +57,18 @@ struct PlanarBands {
 
 /// Fills the input planes for output rows [first, first + rows) of a picture (its first float at `picture`): prologue carried out,
 /// zeros around the picture and in the slack.
-void load_input_planes(const PlanarConv& conv, const PlaneLayout& layout, const Prologue<float>& prologue, const float* picture,
+template <class T>
+void load_input_planes(const PlanarConv& conv, const PlaneLayout& layout, const Prologue<T>& prologue, const T* picture,
                        std::int64_t first, std::int64_t rows, float* planes);
 
 /// Copies rows [first, first + rows) of an output picture (NHWC) into output planes, zeros in the columns that belong to no output and in
 /// the slack.
-void load_output_planes(const PlanarConv& conv, const PlaneLayout& layout, const float* picture, std::int64_t first, std::int64_t rows,
+template <class T>
+void load_output_planes(const PlanarConv& conv, const PlaneLayout& layout, const T* picture, std::int64_t first, std::int64_t rows,
                         float* planes);
 
 /// Copies output planes back to `rows` rows (NHWC, dense) at y.
-void store_output_planes(const PlanarConv& conv, const PlaneLayout& layout, const float* planes, std::int64_t rows, float* y);
+template <class T>
+void store_output_planes(const PlanarConv& conv, const PlaneLayout& layout, const float* planes, std::int64_t rows, T* y);
 
 }  // namespace sepia::kernels::cpu

@@ -20,11 +20,12 @@ HWY_INLINE WindowAxis axis(const MaxPoolShape& s, std::int64_t size, std::int64_
   return {size, outputs, s.kernel, s.stride, s.padding};
 }
 
-/// Asks for `count` floats that lie 8 KiB ahead of p. Rows of windows touch several streams of memory at once in small steps, which
+/// Asks for `count` elements that lie 8 KiB ahead of p. Rows of windows touch several streams of memory at once in small steps, which
 /// the processor does not foresee well (measured: half to a third of the time of layers that do not fit in cache).
-HWY_INLINE void prefetch_ahead(const float* p, std::int64_t count) {
-  constexpr std::int64_t kAhead = 2048, kCacheLineFloats = 16;
-  for (std::int64_t i = 0; i < count; i += kCacheLineFloats) hwy::Prefetch(p + kAhead + i);
+template <class T>
+HWY_INLINE void prefetch_ahead(const T* p, std::int64_t count) {
+  constexpr std::int64_t kAhead = 8192 / sizeof(T), kCacheLine = 64 / sizeof(T);
+  for (std::int64_t i = 0; i < count; i += kCacheLine) hwy::Prefetch(p + kAhead + i);
 }
 
 /// The best value of a window so far and its tap. Every tap is offered in scan order; the first maximum and the last NaN win.
@@ -40,8 +41,8 @@ struct Contest {
 };
 
 /// One window on one vector of channels. `x` points at tap (0, 0), which may lie outside; the taps in `rows` x `columns` do not.
-template <class Lanes>
-HWY_INLINE Contest pool_window(Lanes lanes, const Act& act, const float* x, std::int64_t row_step, std::int64_t channels,
+template <class T, class Lanes>
+HWY_INLINE Contest pool_window(Lanes lanes, const Act& act, const T* x, std::int64_t row_step, std::int64_t channels,
                                std::int64_t kernel, Range rows, Range columns) {
   const auto first = static_cast<std::int32_t>(rows.begin * kernel + columns.begin);
   Contest contest{splat(-std::numeric_limits<float>::infinity()), hn::Set(Ints(), first)};
@@ -54,8 +55,8 @@ HWY_INLINE Contest pool_window(Lanes lanes, const Act& act, const float* x, std:
 }
 
 /// The same for a window of kKernel x kKernel that lies inside: no loops left.
-template <int kKernel, class Lanes>
-HWY_INLINE Contest pool_whole_window(Lanes lanes, const Act& act, const float* x, std::int64_t row_step, std::int64_t channels) {
+template <int kKernel, class T, class Lanes>
+HWY_INLINE Contest pool_whole_window(Lanes lanes, const Act& act, const T* x, std::int64_t row_step, std::int64_t channels) {
   Contest contest{act.value(lanes.load(x)), hn::Zero(Ints())};
 #pragma GCC unroll 9
   for (int tap = 1; tap < kKernel * kKernel; ++tap) {
@@ -65,18 +66,19 @@ HWY_INLINE Contest pool_whole_window(Lanes lanes, const Act& act, const float* x
 }
 
 /// One output row; kKernel is 0 for kernels that have no unrolled version.
+template <class T>
 struct PoolRow {
-  const float* x;  ///< at tap (0, 0) of the first window, which may be outside
-  float* y;
+  const T* x;  ///< at tap (0, 0) of the first window, which may be outside
+  T* y;
   std::uint8_t* index;  ///< may be null
-  Prologue<float> prologue;
+  Prologue<T> prologue;
   std::int64_t row_step, channels;
   Range rows;  ///< of taps inside
   WindowAxis horizontal;
 };
 
-template <int kKernel>
-void pool_row(PoolRow row) {
+template <int kKernel, class T>
+void pool_row(PoolRow<T> row) {
   const Range whole = row.rows.begin == 0 && row.rows.end == kKernel ? row.horizontal.whole() : Range{0, 0};
   const std::int64_t kernel = row.horizontal.kernel, step = row.horizontal.stride * row.channels;
   for (std::int64_t q = 0; q < row.horizontal.outputs; ++q, row.x += step, row.y += row.channels) {
@@ -103,23 +105,24 @@ HWY_INLINE std::int64_t rows_per_piece(std::int64_t row_floats, std::int64_t row
 }
 
 /// grad_y where the window's winner has this code and its ReLU was open.
-template <class Lanes>
-HWY_INLINE V won(Lanes lanes, const MaxPoolBackward<float>& a, std::int64_t i, std::int64_t code) {
+template <class T, class Lanes>
+HWY_INLINE V won(Lanes lanes, const MaxPoolBackward<T>& a, std::int64_t i, std::int64_t code) {
   const auto here = hn::Eq(lanes.load_bytes(a.index + i), hn::Set(Ints(), static_cast<std::int32_t>(code)));
   const V g = hn::IfThenElseZero(hn::RebindMask(Floats(), here), lanes.load(a.grad_y + i));
   return a.relu ? hn::IfThenZeroElse(hn::Le(lanes.load(a.y + i), splat(0.0f)), g) : g;
 }
 
 /// A row of 2x2 windows and the two input rows that they cover.
+template <class T>
 struct PairOfRows {
-  const float *grad_y, *y;  ///< y is null without a ReLU
+  const T *grad_y, *y;  ///< y is null without a ReLU
   const std::uint8_t* index;
-  float *top, *bottom;
+  T *top, *bottom;
   std::int64_t outputs, channels;
 };
 
-template <Accumulate kAccumulate>
-void scatter_row_2x2(PairOfRows row) {
+template <Accumulate kAccumulate, class T>
+void scatter_row_2x2(PairOfRows<T> row) {
   const std::int64_t channels = row.channels;
   for (std::int64_t q = 0; q < row.outputs; ++q) {
     prefetch_ahead(row.top + 2 * q * channels, 2 * channels);
@@ -131,7 +134,7 @@ void scatter_row_2x2(PairOfRows row) {
       const VInt winner = lanes.load_bytes(row.index + i);
       V g = lanes.load(row.grad_y + i);
       if (row.y) g = hn::IfThenZeroElse(hn::Le(lanes.load(row.y + i), splat(0.0f)), g);
-      const auto put = [=](float* destination, std::int32_t tap) HWY_ATTR {
+      const auto put = [=](T* destination, std::int32_t tap) HWY_ATTR {
         const auto here = hn::RebindMask(Floats(), hn::Eq(winner, hn::Set(Ints(), tap)));
         store(lanes, hn::IfThenElseZero(here, g), destination, kAccumulate);
       };
@@ -145,32 +148,34 @@ void scatter_row_2x2(PairOfRows row) {
 
 /// Windows that do not overlap: each output row writes the two input rows that it covers; an odd row below and an odd column to
 /// the right belong to no window.
-void max_pool_backward_2x2(const MaxPoolBackward<float>& a) {
+template <class T>
+void max_pool_backward_2x2(const MaxPoolBackward<T>& a) {
   const MaxPoolShape& s = a.shape;
   const std::int64_t out_h = s.out_height(), out_w = s.out_width(), channels = s.channels, row_step = s.width * channels;
   const std::int64_t row_pairs = (s.height + 1) / 2, covered = 2 * out_w * channels;
   const bool write = a.accumulate == Accumulate::kWrite;
   parallel_for(s.batch * row_pairs, [&](std::int64_t piece) HWY_ATTR {
     const std::int64_t n = piece / row_pairs, p = piece % row_pairs, out = (n * out_h + p) * out_w * channels;
-    float *const top = a.grad_x + (n * s.height + 2 * p) * row_step, *const bottom = top + row_step;
+    T *const top = a.grad_x + (n * s.height + 2 * p) * row_step, *const bottom = top + row_step;
     if (p == out_h) {
-      if (write) std::fill(top, bottom, 0.0f);
+      if (write) std::fill(top, bottom, T{});
       return;
     }
-    const PairOfRows rows{a.grad_y + out, a.relu ? a.y + out : nullptr, a.index + out, top, bottom, out_w, channels};
+    const PairOfRows<T> rows{a.grad_y + out, a.relu ? a.y + out : nullptr, a.index + out, top, bottom, out_w, channels};
     write ? scatter_row_2x2<Accumulate::kWrite>(rows) : scatter_row_2x2<Accumulate::kAdd>(rows);
     if (write) {
-      std::fill(top + covered, bottom, 0.0f);
-      std::fill(bottom + covered, bottom + row_step, 0.0f);
+      std::fill(top + covered, bottom, T{});
+      std::fill(bottom + covered, bottom + row_step, T{});
     }
   });
 }
 
 /// Any windows: row h of the input gathers what it won.
-void gather_row(const MaxPoolBackward<float> a, const WindowAxis vertical, const WindowAxis horizontal, std::int64_t n, std::int64_t h) {
+template <class T>
+void gather_row(const MaxPoolBackward<T> a, const WindowAxis vertical, const WindowAxis horizontal, std::int64_t n, std::int64_t h) {
   const std::int64_t channels = a.shape.channels;
   const Range rows = vertical.outputs_over(h);
-  float* grad_x = a.grad_x + (n * vertical.size + h) * horizontal.size * channels;
+  T* grad_x = a.grad_x + (n * vertical.size + h) * horizontal.size * channels;
   for (std::int64_t w = 0; w < horizontal.size; ++w, grad_x += channels) {
     const Range columns = horizontal.outputs_over(w);
     const std::int64_t newest = ((n * vertical.outputs + rows.end - 1) * horizontal.outputs + columns.begin) * channels;
@@ -193,23 +198,25 @@ void gather_row(const MaxPoolBackward<float> a, const WindowAxis vertical, const
 
 }  // namespace
 
-void max_pool_forward_vector(const MaxPoolForward<float>& a) {
+template <class T>
+void max_pool_forward_vector(const MaxPoolForward<T>& a) {
   const MaxPoolShape& s = a.shape;
   const std::int64_t out_h = s.out_height(), out_w = s.out_width(), channels = s.channels, row_step = s.width * channels;
   const std::int64_t out_rows = s.batch * out_h, grain = rows_per_piece(s.stride * row_step, out_rows);
   const WindowAxis vertical = axis(s, s.height, out_h), horizontal = axis(s, s.width, out_w);
-  const auto row_function = s.kernel == 2 ? pool_row<2> : s.kernel == 3 ? pool_row<3> : pool_row<0>;
+  const auto row_function = s.kernel == 2 ? pool_row<2, T> : s.kernel == 3 ? pool_row<3, T> : pool_row<0, T>;
   parallel_for(pieces_of(out_rows, grain), [&](std::int64_t piece) HWY_ATTR {
     const std::int64_t end = std::min(out_rows, (piece + 1) * grain);
     for (std::int64_t row = piece * grain; row < end; ++row) {
       const std::int64_t n = row / out_h, p = row % out_h, out = row * out_w * channels;
-      const float* const x = a.x + (n * s.height + p * s.stride - s.padding) * row_step - s.padding * channels;
+      const T* const x = a.x + (n * s.height + p * s.stride - s.padding) * row_step - s.padding * channels;
       row_function({x, a.y + out, a.index ? a.index + out : nullptr, a.prologue, row_step, channels, vertical.taps(p), horizontal});
     }
   });
 }
 
-void max_pool_backward_vector(const MaxPoolBackward<float>& a) {
+template <class T>
+void max_pool_backward_vector(const MaxPoolBackward<T>& a) {
   const MaxPoolShape& s = a.shape;
   if (s.kernel == 2 && s.stride == 2 && s.padding == 0) return max_pool_backward_2x2(a);
   const std::int64_t in_rows = s.batch * s.height, grain = rows_per_piece(s.width * s.channels, in_rows);
@@ -221,10 +228,11 @@ void max_pool_backward_vector(const MaxPoolBackward<float>& a) {
 }
 
 /// A piece is one picture: its positions are added in order, so the sum does not depend on threads.
-void global_avg_pool_forward_vector(const GlobalAvgPoolForward<float>& a) {
+template <class T>
+void global_avg_pool_forward_vector(const GlobalAvgPoolForward<T>& a) {
   const V share = splat(1.0f / static_cast<float>(a.positions));
   parallel_for(a.batch, [&](std::int64_t n) HWY_ATTR {
-    const float* const x = a.x + n * a.positions * a.channels;
+    const T* const x = a.x + n * a.positions * a.channels;
     for_vectors(a.channels, [&](auto lanes, std::int64_t c) HWY_ATTR {
       const Act act = load_act(a.prologue, lanes, c);
       V even = splat(0.0f), odd = splat(0.0f);
@@ -239,7 +247,8 @@ void global_avg_pool_forward_vector(const GlobalAvgPoolForward<float>& a) {
   });
 }
 
-void global_avg_pool_backward_vector(const GlobalAvgPoolBackward<float>& a) {
+template <class T>
+void global_avg_pool_backward_vector(const GlobalAvgPoolBackward<T>& a) {
   const V share = splat(1.0f / static_cast<float>(a.positions));
   parallel_for(a.batch, [&](std::int64_t n) HWY_ATTR {
     for (std::int64_t i = 0; i < a.positions; ++i) {
@@ -252,6 +261,11 @@ void global_avg_pool_backward_vector(const GlobalAvgPoolBackward<float>& a) {
     }
   });
 }
+
+SEPIA_EXPORT_TYPES(max_pool_forward, MaxPoolForward)
+SEPIA_EXPORT_TYPES(max_pool_backward, MaxPoolBackward)
+SEPIA_EXPORT_TYPES(global_avg_pool_forward, GlobalAvgPoolForward)
+SEPIA_EXPORT_TYPES(global_avg_pool_backward, GlobalAvgPoolBackward)
 
 }  // namespace sepia::kernels::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();

@@ -22,4 +22,11 @@ enum class Scratch : std::uint8_t {
 /// At least `count` floats (contents undefined), aligned to 64 bytes, belonging to the calling thread. Throws kMemory.
 float* scratch(Scratch slot, std::int64_t count);
 
+/// The same for numbers of type T, none larger than a float.
+template <class T>
+T* scratch_of(Scratch slot, std::int64_t count) {
+  static_assert(sizeof(T) <= sizeof(float));
+  return reinterpret_cast<T*>(scratch(slot, (count * static_cast<std::int64_t>(sizeof(T)) + 3) / 4));
+}
+
 }  // namespace sepia::kernels::cpu

@@ -11,6 +11,8 @@
 //     #if HWY_ONCE
 //     SEPIA_DISPATCH(kernel, Args) ...
 //     #endif
+// A kernel is a template kernel_vector(const Args<T>&); SEPIA_EXPORT_TYPES(kernel, Args) at the end of its namespace makes it for float
+// and for bf16. Arithmetic is always in float: lanes load and store either type.
 // Lambdas carry HWY_ATTR: they do not inherit the instruction set from the function that they stand in.
 #if defined(SEPIA_KERNELS_CPU_VECTOR_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef SEPIA_KERNELS_CPU_VECTOR_INL_H_
@@ -31,11 +33,20 @@
 #include "kernels/cpu/scratch.h"
 #include "kernels/launch.h"
 
-/// Defines cpu::name as a call of the best compiled version of HWY_NAMESPACE::name_vector.
+/// Within HWY_NAMESPACE: name_vector for both element types, as functions that can be dispatched.
+#define SEPIA_EXPORT_TYPES(name, Args)                                 \
+  void name##_float(const Args<float>& a) { name##_vector<float>(a); } \
+  void name##_bf16(const Args<bf16>& a) { name##_vector<bf16>(a); }
+
+/// Defines cpu::name for both element types as a call of the best compiled version.
 #define SEPIA_DISPATCH(name, Args)                        \
-  HWY_EXPORT(name##_vector);                              \
+  HWY_EXPORT(name##_float);                               \
+  HWY_EXPORT(name##_bf16);                                \
   void name(const LaunchContext&, const Args<float>& a) { \
-    HWY_DYNAMIC_DISPATCH(name##_vector)(a);               \
+    HWY_DYNAMIC_DISPATCH(name##_float)(a);                \
+  }                                                       \
+  void name(const LaunchContext&, const Args<bf16>& a) {  \
+    HWY_DYNAMIC_DISPATCH(name##_bf16)(a);                 \
   }
 
 HWY_BEFORE_NAMESPACE();
@@ -45,12 +56,14 @@ namespace hn = hwy::HWY_NAMESPACE;
 using Floats = hn::ScalableTag<float>;
 using Ints = hn::Rebind<std::int32_t, Floats>;
 using Bytes = hn::Rebind<std::uint8_t, Floats>;
+using Words = hn::Rebind<std::uint32_t, Floats>;
+using Halves = hn::Rebind<std::uint16_t, Floats>;
 using V = hn::Vec<Floats>;
 using VInt = hn::Vec<Ints>;
 inline constexpr std::int64_t kLanes = hn::MaxLanes(Floats());
 /// Masked loads and stores of this instruction set touch no memory outside the mask; the others go through a small buffer.
 inline constexpr bool kMaskedMemory = HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3;
-/// The same for bytes.
+/// The same for bytes and 16-bit numbers.
 inline constexpr bool kMaskedBytes = HWY_TARGET == HWY_AVX3;
 
 /// Whether there are 32 vector registers for a register tile, or 16.
@@ -70,10 +83,30 @@ HWY_INLINE V splat(float value) {
   return hn::Set(Floats(), value);
 }
 
+/// bf16 numbers are the upper halves of floats.
+HWY_INLINE V widened(hn::Vec<Halves> halves) {
+  return hn::BitCast(Floats(), hn::ShiftLeft<16>(hn::PromoteTo(Words(), halves)));
+}
+/// Rounds as bf16(float) does: to nearest, ties to even, NaN to a quiet NaN.
+HWY_INLINE hn::Vec<Halves> narrowed(V v) {
+  const Words words;
+  const auto bits = hn::BitCast(words, v);
+  const auto upper = hn::ShiftRight<16>(bits);
+  const auto odd = hn::And(upper, hn::Set(words, 1u));
+  const auto rounded = hn::ShiftRight<16>(hn::Add(bits, hn::Add(odd, hn::Set(words, 0x7fffu))));
+  const auto quiet = hn::Or(upper, hn::Set(words, 0x40u));
+  const auto result = hn::IfThenElse(hn::RebindMask(words, hn::IsNaN(v)), quiet, rounded);
+  return hn::DemoteTo(Halves(), hn::BitCast(Ints(), result));
+}
+HWY_INLINE const std::uint16_t* bits_of(const bf16* p) { return reinterpret_cast<const std::uint16_t*>(p); }
+HWY_INLINE std::uint16_t* bits_of(bf16* p) { return reinterpret_cast<std::uint16_t*>(p); }
+
 /// A whole vector of channels.
 struct FullLanes {
   HWY_INLINE V load(const float* p) const { return hn::LoadU(Floats(), p); }
   HWY_INLINE void store(V v, float* p) const { hn::StoreU(v, Floats(), p); }
+  HWY_INLINE V load(const bf16* p) const { return widened(hn::LoadU(Halves(), bits_of(p))); }
+  HWY_INLINE void store(V v, bf16* p) const { hn::StoreU(narrowed(v), Halves(), bits_of(p)); }
   HWY_INLINE VInt load_bytes(const std::uint8_t* p) const { return hn::PromoteTo(Ints(), hn::LoadU(Bytes(), p)); }
   HWY_INLINE void store_bytes(VInt v, std::uint8_t* p) const { hn::StoreU(hn::DemoteTo(Bytes(), v), Bytes(), p); }
 };
@@ -95,6 +128,21 @@ struct TailLanes {
       HWY_ALIGN float buffer[kLanes];
       hn::Store(v, Floats(), buffer);
       for (std::size_t i = 0; i < count; ++i) p[i] = buffer[i];
+    }
+  }
+  HWY_INLINE V load(const bf16* p) const {
+    if constexpr (kMaskedBytes) return widened(hn::MaskedLoad(hn::FirstN(Halves(), count), Halves(), bits_of(p)));
+    HWY_ALIGN std::uint16_t buffer[kLanes] = {};
+    for (std::size_t i = 0; i < count; ++i) buffer[i] = p[i].bits;
+    return widened(hn::Load(Halves(), buffer));
+  }
+  HWY_INLINE void store(V v, bf16* p) const {
+    if constexpr (kMaskedBytes) {
+      hn::BlendedStore(narrowed(v), hn::FirstN(Halves(), count), Halves(), bits_of(p));
+    } else {
+      HWY_ALIGN std::uint16_t buffer[kLanes];
+      hn::Store(narrowed(v), Halves(), buffer);
+      for (std::size_t i = 0; i < count; ++i) p[i].bits = buffer[i];
     }
   }
   HWY_INLINE VInt load_bytes(const std::uint8_t* p) const {
@@ -137,19 +185,19 @@ struct Act {
 };
 
 /// The prologue on the channels at c.
-template <class Lanes>
-HWY_INLINE Act load_act(const Prologue<float>& p, Lanes lanes, std::int64_t c) {
+template <class T, class Lanes>
+HWY_INLINE Act load_act(const Prologue<T>& p, Lanes lanes, std::int64_t c) {
   return {p.scale ? lanes.load(p.scale + c) : splat(1.0f), p.scale ? lanes.load(p.shift + c) : splat(0.0f),
           splat(p.relu ? 0.0f : std::numeric_limits<float>::quiet_NaN())};
 }
 
 /// p = v or p += v.
-template <class Lanes>
-HWY_INLINE void store(Lanes lanes, V v, float* p, Accumulate accumulate) {
+template <class T, class Lanes>
+HWY_INLINE void store(Lanes lanes, V v, T* p, Accumulate accumulate) {
   lanes.store(accumulate == Accumulate::kAdd ? hn::Add(lanes.load(p), v) : v, p);
 }
 
-/// Floats that one piece of an element-wise kernel works on: 128 KiB, enough to hide the cost of handing out pieces.
+/// Elements that one piece of an element-wise kernel works on: 64 or 128 KiB, enough to hide the cost of handing out pieces.
 inline constexpr std::int64_t kPieceFloats = 32768;
 
 /// body(lanes, i) over the vectors of a flat array, pieces in parallel.

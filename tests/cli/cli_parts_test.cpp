@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "engine/base/error.h"
+#include "kernels/backend.h"
 #include "tools/cli/errors.h"
 #include "tools/cli/help.h"
 #include "tools/cli/nearest.h"
@@ -91,7 +92,11 @@ TEST(Devices, AbsentOnesAreRefusedInOneSentence) {
   for (const char* device : {"gpu", "cuda:", "cuda:x", "CPU", ""}) {
     EXPECT_THAT(failure_of([&] { use_device({.device = device}); }).message, HasSubstr("must be auto, cpu, cuda or cuda:N"));
   }
-  EXPECT_EQ(failure_of([] { use_device({.precision = "bf16"}); }).exit_code, 2);
+  if (kernels::cpu_backend().bfloat16) {
+    EXPECT_EQ(use_device({.device = "cpu", .precision = "bf16"}).dtype, DType::kBF16);
+  } else {
+    EXPECT_EQ(failure_of([] { use_device({.device = "cpu", .precision = "bf16"}); }).exit_code, 2);
+  }
   EXPECT_EQ(failure_of([] { use_device({.precision = "fp8"}); }).exit_code, 2);
 }
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/backend.h"
 #include "tests/support/run_command.h"
 #include "tests/support/small_dataset.h"
 #include "tests/support/temporary_folder.h"
@@ -170,7 +171,6 @@ TEST_F(TrainCommand, RefusesWhatIsNotThere) {
   expect_failure(train({"--learning-rate", "1"}), 2, {"unknown option '--learning-rate'", "sepia train --help"});
   expect_failure(train({"--epoch", "1"}), 2, {"did you mean '--epochs'?"});
   expect_failure(train({"--device", "cuda:999"}), 2, {"--device cuda:999: ", "use --device cpu"});
-  expect_failure(train({"--device", "cpu", "--precision", "bf16"}), 2, {"--precision bf16"});
   expect_failure(train({"--opt", "adamax"}), 2, {"adamax"});
   expect_failure(train({"--sched", "step"}), 2, {"step"});
   expect_failure(train({"--augment", "wild"}), 2, {"wild"});
@@ -180,6 +180,22 @@ TEST_F(TrainCommand, RefusesWhatIsNotThere) {
   expect_failure(run_sepia({"train", "edgenet", "--data", folder_ / "no-data", "--out", run()}), 4, {"no-data"});
   expect_failure(run_sepia({"train", "edgenet", "--out", run()}), 2, {"--data"});
   expect_failure(run_sepia({"train", "simplenet", "--data", data(), "--out", run(), "--image-size", "32"}), 2, {"50"});
+}
+
+// bf16 where the processor can, twice to the same bytes, and a reason where it cannot.
+TEST_F(TrainCommand, Bfloat16WhereTheProcessorCan) {
+  const auto in_bf16 = [&](const std::string& folder, const std::string& epochs) {
+    return run_sepia({"train", "edgenet", "--data", data(), "--out", folder_ / folder, "--image-size", "32", "-b", "8", "--epochs", epochs, "--precision", "bf16"});
+  };
+  const CommandResult refused = run_sepia({"train", "edgenet", "--data", data(), "--out", run(), "--precision", "bf16"}, "", {"SEPIA_MAX_ISA=avx2"});
+  expect_failure(refused, 2, {"--precision bf16", "AVX-512 BF16 or AMX", "use --precision fp32"});
+  if (!kernels::cpu_backend().bfloat16) GTEST_SKIP() << "this processor has no bf16 products";
+  ASSERT_EQ(in_bf16("whole", "2").exit_code, 0);
+  ASSERT_EQ(in_bf16("again", "2").exit_code, 0);
+  EXPECT_EQ(bytes_of(folder_ / "whole" / "last.safetensors"), bytes_of(folder_ / "again" / "last.safetensors"));
+  EXPECT_THAT(bytes_of(folder_ / "whole" / "config.json"), HasSubstr("\"precision\": \"bf16\""));
+  const CommandResult judged = run_sepia({"eval", folder_ / "whole", "--data", data(), "--split", "test", "--json", "--precision", "bf16"});
+  EXPECT_EQ(judged.exit_code, 0) << judged.err;
 }
 
 TEST_F(TrainCommand, RefusesAnOutputFolderInUse) {

@@ -51,7 +51,7 @@ Compute use_device(const DeviceOptions& options) {
   SEPIA_CHECK(options.precision == "fp32" || options.precision == "bf16", "--precision ", options.precision, ": must be fp32 or bf16");
   const Device device = chosen_device(options.device);
   const DType dtype = options.precision == "bf16" ? DType::kBF16 : DType::kF32;
-  SEPIA_CHECK(dtype == DType::kF32 || backend_of(device).bfloat16, "--precision bf16: this sepia has no bf16 kernels for the CPU; use --precision fp32");
+  SEPIA_CHECK(dtype == DType::kF32 || backend_of(device).bfloat16, "--precision bf16: this processor does not multiply bf16 numbers (AVX-512 BF16 or AMX does); use --precision fp32");
   kernels::cpu::isa_limit();  // a SEPIA_MAX_ISA that means nothing is refused here, not ignored
   set_num_threads(options.threads);
   return {device, dtype};

@@ -42,17 +42,6 @@ class CudaTest : public ::testing::Test {
 /// Orders in which the emulator runs blocks, threads between barriers, and streams.
 inline constexpr std::uint64_t kSeeds[] = {1, 2, 3};
 
-/// Inputs that T holds exactly, so that both sides compute with the same numbers: no ReLU closes on one of them alone.
-template <class T>
-Arrays representable(Arrays inputs) {
-  if constexpr (std::is_same_v<T, bf16>) {
-    for (auto& [name, values] : inputs) {
-      for (double& value : values) value = static_cast<float>(static_cast<bf16>(static_cast<float>(value)));
-    }
-  }
-  return inputs;
-}
-
 /// Every result of every case against the double reference, under each seed; the results of all seeds must be the same to the bit,
 /// and the emulator must have nothing to say. A real device runs each case as often, for the same reason.
 template <class T, class Case>
