@@ -70,11 +70,13 @@ TEST(Module, AWrongPathListsTheLayers) {
   }
   EXPECT_THAT(test::error_of([&] { model->place(kCpuDevice, DType::kI32, 1); }), HasSubstr("f32, f64 or bf16, not i32"));
   EXPECT_THAT(test::error_of([&] { (void)model->flat(); }, ErrorKind::kInternal), HasSubstr("call place()"));
+  const auto in_bf16 = [&] { model->place(kCpuDevice, DType::kBF16, 1); };
+  if (kernels::cpu_backend().bfloat16) in_bf16();
+  else EXPECT_THAT(test::error_of(in_bf16), HasSubstr("device cpu has no bf16 kernels"));
 }
 
 TEST(Module, ModelsRunInTypesThatTheDeviceHasKernelsFor) {
   const auto model = models::make_model(models::default_spec("edgenet"));
-  EXPECT_THAT(test::error_of([&] { model->place(kCpuDevice, DType::kBF16, 1); }), HasSubstr("device cpu has no bf16 kernels"));
   EXPECT_THAT(test::error_of([&] { model->place(kCpuDevice, DType::kI32, 1); }), HasSubstr("f32, f64 or bf16, not i32"));
   EXPECT_THAT(test::error_of([&] { (void)model->flat(); }, ErrorKind::kInternal), HasSubstr("call place()"));
 }

@@ -1,5 +1,4 @@
-// Training in bf16 on the CPU: close to fp32, the same bits for any number of threads and for a resumed run.
-#include <gmock/gmock.h>
+// Training in bf16 on the CPU: close to fp32, and the same bits for any number of threads.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -8,8 +7,6 @@
 #include "engine/base/random.h"
 #include "engine/train/stepper.h"
 #include "models/model.h"
-#include "tests/support/temporary_folder.h"
-#include "tests/support/tiny_training.h"
 
 namespace sepia::test {
 namespace {
