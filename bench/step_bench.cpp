@@ -2,7 +2,10 @@
 //     build/step_bench edgenet [--batch 32] [--threads N] [--reps 7] [--image-size 256] [--device cpu|cuda] [--precision fp32|bf16]
 // prints one JSON line: {"model","batch","precision","device","threads","train_step_s","infer_s","peak_rss_mib"}, medians in seconds.
 // The step is the trainer's own (engine/train/stepper.h): pictures as bytes in, weights updated by Adam, the loss read by the host.
-// The first steps, in which memory is planned and a CUDA device records the step, are not counted. The result is checked before it counts: the loss must be finite and near ln 2.
+// The first steps, in which memory is planned and a CUDA device records the step, are not counted. The result is checked before it counts: the
+// first loss must be near ln 2.
+// With --serve it says {"ready":true}, then answers each line of stdin, "train REPS" or "infer BATCH REPS", with {"seconds":[...]}, so that one
+// process, warm, can take turns with others (bench/peers/compare.py).
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -10,7 +13,10 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <functional>
+#include <iostream>
+#include <map>
+#include <memory>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -25,6 +31,7 @@ namespace {
 struct Settings {
   std::string model = "edgenet";
   int batch = 32, threads = 0, reps = 7, image_size = 256;
+  bool serve = false;
   Device device = kCpuDevice;
   DType dtype = DType::kF32;
 };
@@ -52,6 +59,7 @@ Settings settings_from(int argc, char** argv) {
     else if (!std::strcmp(argv[i], "--image-size")) s.image_size = value();
     else if (!std::strcmp(argv[i], "--device")) s.device = device_named(word());
     else if (!std::strcmp(argv[i], "--precision")) s.dtype = precision_named(word());
+    else if (!std::strcmp(argv[i], "--serve")) s.serve = true;
     else s.model = argv[i];
   }
   SEPIA_CHECK(s.batch > 0 && s.threads >= 0 && s.reps > 0 && s.image_size > 0, "step_bench: sizes must be positive");
@@ -80,47 +88,124 @@ class NoisePictures final : public Dataset {
   std::vector<Image> images_;
 };
 
-double median_seconds(int reps, const std::function<void()>& work) {
-  constexpr int kFirst = 5;
-  std::vector<double> seconds;
-  for (int i = 0; i < reps + kFirst; ++i) {
-    const auto start = std::chrono::steady_clock::now();
-    work();
-    if (i >= kFirst) seconds.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
-  }
-  std::ranges::nth_element(seconds, seconds.begin() + seconds.size() / 2);
+using Seconds = std::vector<double>;
+
+double median(Seconds seconds) {
+  std::ranges::nth_element(seconds, seconds.begin() + static_cast<std::ptrdiff_t>(seconds.size() / 2));
   return seconds[seconds.size() / 2];
 }
 
-int run(const Settings& s) {
-  set_num_threads(s.threads);
+/// Some work that is timed again and again. Memory is planned in the first run, and a CUDA device records a step in the third.
+class Timed {
+ public:
+  virtual ~Timed() = default;
+  Seconds time(int reps, Device device) {
+    const int first = runs_ == 0 ? (device.kind == DeviceKind::kCuda ? 5 : 2) : (last_ < 1 ? 1 : 0);
+    Seconds seconds;
+    for (int i = 0; i < reps + first; ++i, ++runs_) {
+      const auto start = std::chrono::steady_clock::now();
+      run();
+      last_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+      if (i >= first) seconds.push_back(last_);
+    }
+    return seconds;
+  }
+
+ private:
+  virtual void run() = 0;
+  int runs_ = 0;
+  double last_ = 0;
+};
+
+models::ModelSpec spec_of(const Settings& s) {
   models::ModelSpec spec = models::default_spec(s.model);
   spec.image_size = s.image_size;
   spec.classes = 2;
-  const NoisePictures pictures(s.batch, s.image_size);
-  Loader loader(pictures, {.batch_size = s.batch, .workers = 0});
-  Batch batch;
-  loader.next(batch);
+  return spec;
+}
 
-  const auto inference = models::make_model(spec);
-  inference->place(s.device, s.dtype, 0);
-  const train::LogitsOptions logits_options{.normalisation = spec.normalisation, .batch_size = s.batch, .workers = 0};
-  const double infer = median_seconds(s.reps, [&] { train::compute_logits(*inference, pictures, logits_options); });
-
-  const auto model = models::make_model(spec);
+std::unique_ptr<nn::Module> placed_model(const Settings& s) {
+  auto model = models::make_model(spec_of(s));
   model->place(s.device, s.dtype, 0);
-  train::Stepper stepper(*model, {.normalisation = spec.normalisation});
-  double first_loss = -1;
-  const double step = median_seconds(s.reps, [&] {
-    const double loss = stepper.step(batch, 1e-3).loss;
-    if (first_loss < 0) first_loss = loss;
-  });
-  SEPIA_CHECK_KIND(first_loss > 0.5 && first_loss < 1.0, ErrorKind::kNumeric, "step_bench: the first loss is ", first_loss, ", not near ln 2");
+  return model;
+}
 
+class Inference final : public Timed {
+ public:
+  Inference(const Settings& s, int batch) : pictures_(batch, s.image_size), model_(placed_model(s)) {
+    options_ = {.normalisation = spec_of(s).normalisation, .batch_size = batch, .workers = 0};
+  }
+
+ private:
+  void run() override { train::compute_logits(*model_, pictures_, options_); }
+
+  NoisePictures pictures_;
+  std::unique_ptr<nn::Module> model_;
+  train::LogitsOptions options_;
+};
+
+class Training final : public Timed {
+ public:
+  explicit Training(const Settings& s) : model_(placed_model(s)), stepper_(*model_, {.normalisation = spec_of(s).normalisation}) {
+    const NoisePictures pictures(s.batch, s.image_size);
+    Loader(pictures, {.batch_size = s.batch, .workers = 0}).next(batch_);
+  }
+
+ private:
+  void run() override {
+    const double loss = stepper_.step(batch_, 1e-3).loss;
+    SEPIA_CHECK_KIND(checked_ || (loss > 0.5 && loss < 1.0), ErrorKind::kNumeric, "step_bench: the first loss is ", loss, ", not near ln 2");
+    checked_ = true;
+  }
+
+  std::unique_ptr<nn::Module> model_;
+  train::Stepper stepper_;
+  Batch batch_;
+  bool checked_ = false;
+};
+
+long peak_rss_mib() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
+  return usage.ru_maxrss / 1024;
+}
+
+int run_once(const Settings& s) {
+  const double infer = median(Inference(s, s.batch).time(s.reps, s.device));
+  const double step = median(Training(s).time(s.reps, s.device));
   std::printf("{\"model\":\"%s\",\"batch\":%d,\"precision\":\"%s\",\"device\":\"%s\",\"threads\":%d,\"train_step_s\":%.6f,\"infer_s\":%.6f,\"peak_rss_mib\":%ld}\n",
-              s.model.c_str(), s.batch, s.dtype == DType::kBF16 ? "bf16" : "fp32", device_name(s.device).c_str(), num_threads(), step, infer, usage.ru_maxrss / 1024);
+              s.model.c_str(), s.batch, s.dtype == DType::kBF16 ? "bf16" : "fp32", device_name(s.device).c_str(), num_threads(), step, infer, peak_rss_mib());
+  return 0;
+}
+
+/// Answers requests (bench/peers/compare.py) until the input ends; nothing is built before it is asked for.
+int serve(const Settings& s) {
+  std::unique_ptr<Training> training;
+  std::map<int, std::unique_ptr<Inference>> inference;
+  std::puts("{\"ready\":true,\"name\":\"sepia\"}");
+  std::fflush(stdout);
+  for (std::string line; std::getline(std::cin, line);) {
+    std::istringstream words(line);
+    std::string what;
+    int batch = s.batch, reps = 0;
+    words >> what;
+    if (what == "infer") words >> batch;
+    words >> reps;
+    SEPIA_CHECK(words && (what == "train" || what == "infer") && batch > 0 && reps > 0, "step_bench: not a request: ", line);
+    Seconds seconds;
+    if (what == "train") {
+      if (!training) training = std::make_unique<Training>(s);
+      seconds = training->time(reps, s.device);
+    } else {
+      std::unique_ptr<Inference>& of_batch = inference[batch];
+      if (!of_batch) of_batch = std::make_unique<Inference>(s, batch);
+      seconds = of_batch->time(reps, s.device);
+    }
+    std::printf("{\"seconds\":[");
+    for (std::size_t i = 0; i < seconds.size(); ++i) std::printf("%s%.9f", i == 0 ? "" : ",", seconds[i]);
+    std::puts("]}");
+    std::fflush(stdout);
+  }
   return 0;
 }
 
@@ -129,7 +214,9 @@ int run(const Settings& s) {
 
 int main(int argc, char** argv) {
   try {
-    return sepia::run(sepia::settings_from(argc, argv));
+    const sepia::Settings settings = sepia::settings_from(argc, argv);
+    sepia::set_num_threads(settings.threads);
+    return settings.serve ? sepia::serve(settings) : sepia::run_once(settings);
   } catch (const sepia::Error& error) {
     std::fprintf(stderr, "error: %s\n", error.what());
     return error.exit_code();

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 // jpeglib.h needs <cstdio> above it.
 #include <jpeglib.h>
 #include <png.h>
@@ -78,22 +79,65 @@ class JpegEncoder {
   unsigned long size_ = 0;
 };
 
+/// The same for PNG.
+class PngEncoder {
+ public:
+  PngEncoder() {
+    png_ = png_create_write_struct(PNG_LIBPNG_VER_STRING, this, on_error, [](png_structp, png_const_charp) {});
+    if (png_ != nullptr) info_ = png_create_info_struct(png_);
+    SEPIA_CHECK_KIND(info_ != nullptr, ErrorKind::kMemory, "no memory to write a PNG");
+  }
+  ~PngEncoder() { png_destroy_write_struct(&png_, &info_); }
+  PngEncoder(const PngEncoder&) = delete;
+  PngEncoder& operator=(const PngEncoder&) = delete;
+
+  std::vector<std::byte> encode(const Image& image) {
+    bytes_.reserve(image.rgb.size());
+    if (!run(image)) fail(ErrorKind::kInternal, "a PNG of ", image.width, "x", image.height, " cannot be written: ", message_);
+    return std::move(bytes_);
+  }
+
+ private:
+  // Measured on 36 pictures of faces and a printed sheet of them: 0.2% and 7% larger files than level 6 in 40% and 50% of its time.
+  static constexpr int kCompressionLevel = 3;
+
+  static void on_error(png_structp png, png_const_charp message) {
+    auto& self = *static_cast<PngEncoder*>(png_get_error_ptr(png));
+    std::snprintf(self.message_, sizeof(self.message_), "%s", message);
+    std::longjmp(self.jump_, 1);
+  }
+
+  bool run(const Image& image) {
+    if (setjmp(jump_) != 0) return false;
+    png_set_write_fn(
+        png_, this,
+        [](png_structp png, png_bytep data, png_size_t size) {
+          const auto* begin = reinterpret_cast<const std::byte*>(data);
+          auto& bytes = static_cast<PngEncoder*>(png_get_io_ptr(png))->bytes_;
+          bytes.insert(bytes.end(), begin, begin + size);
+        },
+        [](png_structp) {});
+    png_set_compression_level(png_, kCompressionLevel);
+    png_set_IHDR(png_, info_, static_cast<png_uint_32>(image.width), static_cast<png_uint_32>(image.height), 8, PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE,
+                 PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+    png_write_info(png_, info_);
+    for (int y = 0; y < image.height; ++y) png_write_row(png_, image.pixel(0, y));
+    png_write_end(png_, info_);
+    return true;
+  }
+
+  png_structp png_ = nullptr;
+  png_infop info_ = nullptr;
+  std::jmp_buf jump_{};
+  char message_[200] = {};
+  std::vector<std::byte> bytes_;
+};
+
 }  // namespace
 
 std::vector<std::byte> encode_png(const Image& image) {
   check_image(image);
-  png_image header{};
-  header.version = PNG_IMAGE_VERSION;
-  header.width = static_cast<png_uint_32>(image.width);
-  header.height = static_cast<png_uint_32>(image.height);
-  header.format = PNG_FORMAT_RGB;
-  png_alloc_size_t size = PNG_IMAGE_PNG_SIZE_MAX(header);
-  std::vector<std::byte> bytes(size);
-  if (png_image_write_to_memory(&header, bytes.data(), &size, 0, image.rgb.data(), 0, nullptr) == 0) {
-    fail(ErrorKind::kInternal, "a PNG of ", image.width, "x", image.height, " cannot be written: ", header.message);
-  }
-  bytes.resize(size);
-  return bytes;
+  return PngEncoder().encode(image);
 }
 
 std::vector<std::byte> encode_jpeg(const Image& image, const JpegOptions& options) {

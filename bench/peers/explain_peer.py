@@ -1,53 +1,100 @@
-"""Grad-CAM of 36 pictures by sepia's command and by pytorch-grad-cam, in turn.
+"""Explanations of 36 pictures by sepia and by PyTorch's libraries (pytorch-grad-cam, Captum), in turn, each in its own process.
 
-    python bench/peers/explain_peer.py build/sepia DATA edgenet,simplenet        (needs torch, grad-cam and pillow)
+    python bench/peers/explain_peer.py --bench build/explain_bench --rounds 5 [--quick]        prints a markdown table
 
-sepia's time is that of the whole process, `sepia explain --figure grid36`: start, weights, decoding, maps, and the figure as SVG and PNG.
-The peer's is the call alone, in one batch, pictures decoded and network built before. Weights are untrained: no time depends on them.
+Both sides begin with pictures in memory and a network that is built and warm, and end with 36 maps of 256x256; sepia's side starts from
+bytes and its program is bench/explain_bench.cpp. pytorch-grad-cam gets all pictures in one batch, as it is used; Captum's saliency too, its
+other methods as many at once as sepia (12 pictures: 25 samples, or 64 steps, of each). Weights are untrained and the pictures noise: no
+time depends on them. Only edgenet and simplenet; layers as sepia's default (the last block, the last convolution).
 """
 
-import pathlib
+import argparse
+import json
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 
 import numpy as np
 import torch
-from PIL import Image
+from captum.attr import IntegratedGradients, NoiseTunnel, Saliency
 from pytorch_grad_cam import GradCAM
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tests" / "golden"))
-from counter_formula import MEAN, STD  # noqa: E402
-from networks import build  # noqa: E402
+import twins
+from tables import ratios, span
+
+PICTURES, GROUP, SAMPLES, STEPS, NOISE = 36, 12, 25, 64, 0.1
+LIBRARY = {"gradcam": "pytorch-grad-cam", "saliency": "Captum", "smoothgrad": "Captum", "ig": "Captum"}
 
 
-def compare(sepia, data, name, rounds=4):
-    model = build(name, 256).eval()
-    pictures = sorted(pathlib.Path(data, "test").glob("*/*.png"))[:36]
-    pixels = np.stack([np.array(Image.open(p).convert("RGB").resize((256, 256))) for p in pictures]).transpose(0, 3, 1, 2)
-    x = ((torch.from_numpy(pixels).float() / 255 - torch.tensor(MEAN).view(1, 3, 1, 1)) / torch.tensor(STD).view(1, 3, 1, 1)).float()
-    cam = GradCAM(model=model, target_layers=[model.conv3 if name == "simplenet" else model.blocks[2]])
-    ours, theirs = [], []
-    for _ in range(rounds):
-        with tempfile.TemporaryDirectory() as out:
-            begin = time.perf_counter()
-            subprocess.run([sepia, "explain", "-m", name, "--data", data, "--figure", "grid36", "-b", "12", "--threads", "2", "--out", out], check=True, capture_output=True)
-            ours.append(time.perf_counter() - begin)
-        begin = time.perf_counter()
-        cam(input_tensor=x, targets=[ClassifierOutputTarget(1)] * len(pictures))
-        theirs.append(time.perf_counter() - begin)
-    ratios = [b / a for a, b in zip(ours, theirs)]
-    print(f"{name}: sepia {min(ours):.2f} to {max(ours):.2f} s (whole command), peer {min(theirs):.2f} to {max(theirs):.2f} s, ratio {statistics.median(ratios):.2f} "
-          f"({min(ratios):.2f} to {max(ratios):.2f})", flush=True)
+def largest(values):
+    return values.abs().amax(1).numpy()
+
+
+def in_groups(work, x, y):
+    return np.concatenate([work(a, b) for a, b in zip(x.split(GROUP), y.split(GROUP))])
+
+
+def calls(network, fmt):
+    """method -> a function that makes the 36 maps."""
+    torch.manual_seed(0)
+    model = twins.make(network).eval().to(memory_format=fmt)
+    x = torch.randn(PICTURES, 3, twins.SIZE, twins.SIZE).contiguous(memory_format=fmt)
+    y = twins.labels(PICTURES)
+    cam = GradCAM(model=model, target_layers=[model.conv3 if network == "simplenet" else model.blocks[2]])
+    saliency, noisy, integrated = Saliency(model), NoiseTunnel(Saliency(model)), IntegratedGradients(model)
+    deviation = float(x.amax() - x.amin()) * NOISE
+    return {
+        "gradcam": lambda: cam(input_tensor=x, targets=[ClassifierOutputTarget(int(label)) for label in y]),
+        "saliency": lambda: largest(saliency.attribute(x.clone().requires_grad_(), target=y)),
+        "smoothgrad": lambda: in_groups(lambda a, b: largest(noisy.attribute(
+            a, nt_type="smoothgrad", nt_samples=SAMPLES, nt_samples_batch_size=1, stdevs=deviation, target=b, abs=False)), x, y),
+        "ig": lambda: in_groups(lambda a, b: integrated.attribute(
+            a, baselines=torch.zeros_like(a), target=b, n_steps=STEPS, internal_batch_size=GROUP).sum(1).detach().numpy(), x, y),
+    }
+
+
+def sepia_seconds(bench, network, method, threads):
+    command = [bench, f"--benchmark_filter=^{network}/{method}/{threads}/", "--benchmark_format=json", "--benchmark_min_time=0.05"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"error: {bench}: {done.stderr.strip()}")
+    found = json.loads(done.stdout)["benchmarks"]
+    if len(found) != 1 or found[0].get("error_occurred"):
+        sys.exit(f"error: {bench} {network}/{method}: {found[0].get('error_message') if found else 'no such benchmark; it knows one and two threads'}")
+    return found[0]["real_time"] / 1e3
 
 
 def main():
-    torch.set_num_threads(2)
-    for name in sys.argv[3].split(","):
-        compare(sys.argv[1], sys.argv[2], name)
+    parser = argparse.ArgumentParser(description="Time explanations; see the head of this file.")
+    parser.add_argument("--bench", required=True, help="sepia's explain_bench")
+    parser.add_argument("--networks", default="edgenet,simplenet")
+    parser.add_argument("--methods", default="gradcam,saliency,smoothgrad,ig")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=2, choices=(1, 2))
+    parser.add_argument("--quick", action="store_true", help="Grad-CAM and saliency only")
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    methods = [m for m in args.methods.split(",") if not args.quick or m in ("gradcam", "saliency")]
+    print(f"Explanations of {PICTURES} pictures of 256x256, in process on both sides, {args.threads} threads.\n")
+    print("| network | method | sepia, s | peer | its best, s (layout) | times sepia's (lowest to highest round) |\n|---|---|---|---|---|---|")
+    for network in args.networks.split(","):
+        layouts = {"contiguous": calls(network, torch.contiguous_format), "channels_last": calls(network, torch.channels_last)}
+        for method in methods:
+            ours, theirs = [], {name: [] for name in layouts}
+            for turn in range(-1, args.rounds):  # one round that does not count warms the peer
+                mine = sepia_seconds(args.bench, network, method, args.threads) if turn >= 0 else 0
+                for name, made in layouts.items():
+                    begin = time.perf_counter()
+                    made[method]()
+                    if turn >= 0:
+                        theirs[name].append(time.perf_counter() - begin)
+                ours += [mine] if turn >= 0 else []
+            best = min(theirs, key=lambda name: statistics.median(theirs[name]))
+            print(f"| {network} | {method} | {statistics.median(ours):.3f} | {LIBRARY[method]} | {statistics.median(theirs[best]):.3f} ({best}) | "
+                  f"**{span(ratios(theirs[best], ours))}** |", flush=True)
+            print(f"{network} {method}: sepia {statistics.median(ours):.3f} s, {LIBRARY[method]} {statistics.median(theirs[best]):.3f} s", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

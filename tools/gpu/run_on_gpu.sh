@@ -116,8 +116,8 @@ step_pytorch() {
     echo "skipped: $python has no PyTorch that finds the GPU"
     return 0
   fi
-  run "$python" bench/peers/compare.py --device cuda --models simplenet,edgenet --what train,infer1,infer32 --precision fp32,bf16 \
-    --rounds 7 --reps 51 --log "$out/pytorch.jsonl" --ours "$build/step_bench {model} --batch {batch} --device {device} --precision {precision} --reps 51"
+  run "$python" bench/peers/compare.py --device cuda --parts networks --networks simplenet,edgenet --rounds 7 --log "$out/pytorch.jsonl" \
+    --sepia "$build/sepia" --step-bench "$build/step_bench"
 }
 
 if [ "$dry" = no ]; then
