@@ -116,11 +116,11 @@ def same_network(args, twins, network, precision):
                "--precision", precision, "--device", args.device, "--json"]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False, env=environment_of(args))
     if done.returncode:
-        return f"sepia {network} {precision}: {done.stderr.strip().splitlines()[-1]}"
+        return f"{network} {precision} none ({done.stderr.strip().splitlines()[-1].removeprefix('error: ')})"
     apart = difference(np.array([json.loads(line)["logits"] for line in done.stdout.splitlines()]), reference(twins, network)["of_pictures"])
     if not apart <= allowed(args, precision):
         sys.exit(f"error: sepia's {network} in {precision} differs from the twin by {apart:.2g}: nothing it does would be worth timing")
-    return f"sepia {network} {precision}: {apart:.1e}"
+    return f"{network} {precision} {apart:.1e}"
 
 
 def processor():
@@ -164,7 +164,7 @@ def networks_part(args, twins, log):
             subprocess.run([sys.executable, "-W", "ignore", str(HERE / "twins.py"), twins, network, str(max(32, args.batch))], check=True)
         for precision in args.precision:
             checks.append(same_network(args, twins, network, precision))
-            say("difference from the twin, same weights: " + checks[-1])
+            say("sepia's difference from the twin: " + checks[-1])
         for kind in args.what:
             for precision in args.precision:
                 comparisons.append(compare(args, twins, network, kind, precision, log))
@@ -195,8 +195,9 @@ def block(args, started, measured):
     versions = {row["version"] for comparisons in repetitions for c in comparisons for row in c.rows if row.get("version") and row["who"] != "sepia"}
     lines = [f"## sepia and its peers, {started:%Y-%m-%d %H:%M}", "", *machine_lines(args, ceilings, versions, started)]
     if repetitions:
-        lines += ["", "Logits beside the twin's with the same weights, over the largest: " + "; ".join(checks) + ".", "", *tables.summary(repetitions)]
-        lines += ["", *tables.memory(repetitions[-1]), "", *tables.details(repetitions[-1])]
+        lines += ["", "sepia's logits beside the twin's with the same weights, over the largest: " + "; ".join(checks) + ".", "", *tables.summary(repetitions)]
+        for table in (tables.memory(repetitions[-1]), tables.details(repetitions[-1])):
+            lines += ["", *table] if table else []
     return "\n".join(lines + extra) + "\n"
 
 
@@ -205,7 +206,7 @@ def words(text):
 
 
 def arguments():
-    build = ROOT / "build"
+    build = pathlib.Path(os.environ.get("PEERS_BUILD", ROOT / "build"))
     parser = argparse.ArgumentParser(description="Time sepia and its peers in turn; see the head of this file.")
     parser.add_argument("--networks", "--models", type=words, default=words("edgenet,simplenet,xception_based"))
     parser.add_argument("--what", type=words, default=words("train,infer1,infer32"), help="comma-separated: train, infer1, infer32")

@@ -35,4 +35,4 @@ for program in "${programs[@]}"; do
   break
 done
 
-"$venv/bin/python" "$here/compare.py" --sepia "$build/sepia" --step-bench "$build/step_bench" --explain-bench "$build/explain_bench" "$@"
+PEERS_BUILD=$build exec "$venv/bin/python" "$here/compare.py" "$@"
