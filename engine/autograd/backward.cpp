@@ -2,6 +2,7 @@
 #include <unordered_set>
 
 #include "engine/autograd/accumulate.h"
+#include "engine/autograd/backward_observer.h"
 #include "engine/autograd/node.h"
 #include "engine/autograd/variable.h"
 #include "engine/tensor/dispatch.h"
@@ -58,9 +59,11 @@ void backward(const Variable& root, std::optional<Tensor> seed) {
   const Slots slots = slots_behind(root.slot());
   root.slot()->deliver(seed ? std::move(*seed) : seed_of_ones(*root.slot()));
 
+  const BackwardObserver* observer = BackwardObserver::current();
   for (const SlotPointer& slot : slots.made) {
     const std::shared_ptr<Node> node = slot->producer();
     if (slot->has_gradient()) {
+      if (observer) observer->before_node(*node);
       call_hooks(*slot);
       node->backward(slot->retained() ? slot->gradient() : slot->take());
     }
@@ -70,6 +73,7 @@ void backward(const Variable& root, std::optional<Tensor> seed) {
   for (const SlotPointer& slot : slots.leaves) {
     if (slot->has_gradient()) call_hooks(*slot);
   }
+  if (observer) observer->walk_done();
 }
 
 void accumulate_into(const Tensor& destination, const Tensor& source, kernels::Accumulate accumulate) {

@@ -1,5 +1,8 @@
 #include "engine/autograd/variable.h"
 
+#include <utility>
+
+#include "engine/autograd/backward_observer.h"
 #include "engine/autograd/node.h"
 
 namespace sepia {
@@ -7,10 +10,17 @@ namespace {
 
 thread_local bool t_grad_enabled = true;
 thread_local std::uint64_t t_next_sequence = 0;
+thread_local const BackwardObserver* t_backward_observer = nullptr;
 
 }  // namespace
 
 Node::Node() : sequence_(t_next_sequence++) {}
+std::uint64_t next_node_sequence() { return t_next_sequence; }
+
+BackwardObserver::BackwardObserver(std::function<void(const Node&)> before, std::function<void()> done)
+    : before_(std::move(before)), done_(std::move(done)), previous_(std::exchange(t_backward_observer, this)) {}
+BackwardObserver::~BackwardObserver() { t_backward_observer = previous_; }
+const BackwardObserver* BackwardObserver::current() { return t_backward_observer; }
 
 bool grad_enabled() { return t_grad_enabled; }
 NoGradGuard::NoGradGuard() : saved_(t_grad_enabled) { t_grad_enabled = false; }

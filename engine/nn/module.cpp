@@ -18,13 +18,15 @@ Initialiser Initialiser::fan_in(std::int64_t inputs_per_output) {
   return {Kind::kUniform, 1.0 / std::sqrt(static_cast<double>(inputs_per_output))};
 }
 
-ModuleObserver::ModuleObserver(Callback callback) : callback_(std::move(callback)), previous_(std::exchange(t_observer, this)) {}
+ModuleObserver::ModuleObserver(Callback callback, Entered entered)
+    : callback_(std::move(callback)), entered_(std::move(entered)), previous_(std::exchange(t_observer, this)) {}
 ModuleObserver::~ModuleObserver() { t_observer = previous_; }
 
 Module::Module() = default;
 Module::~Module() = default;
 
 Variable Module::operator()(const Variable& x) {
+  if (t_observer && t_observer->entered_) t_observer->entered_(*this);
   Variable y = forward(x);
   if (t_observer) t_observer->callback_(*this, x.shape(), y.shape());
   if (!hooks_.empty()) {

@@ -86,11 +86,13 @@ class Module {
   bool training_ = true;
 };
 
-/// Sees every module call on this thread while it lives, without touching the fused path: shapes for summaries.
+/// Sees every module call on this thread while it lives, without touching the fused path: shapes for summaries, boundaries for clocks.
 class ModuleObserver {
  public:
   using Callback = std::function<void(Module& module, const Shape& input, const Shape& output)>;
-  explicit ModuleObserver(Callback callback);
+  using Entered = std::function<void(Module& module)>;
+  /// `callback` is called after each module's forward, ahead of its hooks; `entered`, when given, before its forward.
+  explicit ModuleObserver(Callback callback, Entered entered = {});
   ~ModuleObserver();
   ModuleObserver(const ModuleObserver&) = delete;
   ModuleObserver& operator=(const ModuleObserver&) = delete;
@@ -98,6 +100,7 @@ class ModuleObserver {
  private:
   friend class Module;
   Callback callback_;
+  Entered entered_;
   ModuleObserver* previous_;
 };
 

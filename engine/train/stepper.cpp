@@ -276,20 +276,24 @@ void Stepper::exchange_with_average() {
   model_.flat().round_weights();
 }
 
+void run_inference(nn::Module& model, const Batch& batch, const ops::Normalisation& normalisation, const std::function<void(const Tensor& outputs)>& take) {
+  const NoGradGuard no_grad;
+  const StepScope scope(model.device(), step_kind("evaluate", batch));
+  take(ops::materialise(model(Variable(network_input(model, batch, normalisation)))).value());
+}
+
 namespace {
 
 /// Gives `take` the outputs (N, classes) of batch after batch; it returns the pictures done so far.
 template <class Take>
 void evaluate(nn::Module& model, const Dataset& dataset, const LogitsOptions& options, Take take) {
-  const NoGradGuard no_grad;
   const bool was_training = model.training();
   model.eval();
   Loader loader(dataset, {.batch_size = options.batch_size, .workers = options.workers, .samples = options.samples});
   Batch batch;
   while (loader.next(batch)) {
-    const StepScope scope(model.device(), step_kind("evaluate", batch));
-    const Variable output = ops::materialise(model(Variable(network_input(model, batch, options.normalisation))));
-    const std::size_t done = take(output.value());
+    std::size_t done = 0;
+    run_inference(model, batch, options.normalisation, [&](const Tensor& output) { done = take(output); });
     if (options.on_batch && !options.on_batch(done)) break;
   }
   model.train(was_training);

@@ -100,6 +100,10 @@ class Stepper {
   std::int64_t played_back_ = 0;
 };
 
+/// Gives `take` the outputs (N, classes) of one batch, without a tape: what evaluation and prediction run, batch after batch. The model
+/// must be in evaluation mode; the tensor is gone when `take` returns.
+void run_inference(nn::Module& model, const Batch& batch, const ops::Normalisation& normalisation, const std::function<void(const Tensor& outputs)>& take);
+
 /// Logits {real, fake} of every sample of a data set (or of `samples`), in their order. The model is put into evaluation mode and
 /// back. `on_batch` hears of the pictures done; returning false stops early with what is there.
 struct LogitsOptions {

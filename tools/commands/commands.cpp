@@ -13,6 +13,7 @@ void add_all_commands(CLI::App& app, Session& session) {
   add_data_command(app, session);
   add_convert_command(app, session);
   add_summary_command(app, session);
+  add_bench_command(app, session);
   add_gradcheck_command(app, session);
   add_doctor_command(app, session);
 }

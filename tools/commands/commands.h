@@ -6,6 +6,7 @@
 
 namespace sepia::cli {
 
+void add_bench_command(CLI::App& app, Session& session);
 void add_convert_command(CLI::App& app, Session& session);
 void add_demo_command(CLI::App& app, Session& session);
 void add_data_command(CLI::App& app, Session& session);

@@ -1,0 +1,163 @@
+// What `sepia bench` computes: least work by hand, figures that add up, and a chart in which nothing overlaps.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "models/model.h"
+#include "tests/tools/recording_canvas.h"
+#include "tools/measure/bench_chart.h"
+#include "tools/measure/model_bench.h"
+#include "tools/report/flame_chart.h"
+
+namespace sepia::tools {
+namespace {
+
+using report::FlameBox;
+using ::testing::HasSubstr;
+
+LayerRow row(const std::string& type, const Shape& input, const Shape& output, std::int64_t params, std::int64_t flops) {
+  return {.name = type, .type = type, .stage = {}, .input_shape = input, .output_shape = output, .params = params, .flops = flops};
+}
+
+void expect_work(const Work& work, double flops, double bytes) {
+  EXPECT_EQ(work.flops, flops);
+  EXPECT_EQ(work.bytes, bytes);
+}
+
+TEST(LayerCost, ByHand) {
+  // Two pictures of 4x4 pixels from 3 to 5 channels, with bias: 20 parameters, 16 * 5 * (2 * 3 + 1) operations a picture.
+  const LayerRow pointwise = row("PointwiseConv2d", {1, 4, 4, 3}, {1, 4, 4, 5}, 20, 560);
+  const double in = 2 * 48, out = 2 * 80;
+  const LayerCost fp32 = layer_cost(pointwise, 2, DType::kF32, false);
+  expect_work(fp32.forward, 1120, 4 * (in + out + 20));
+  expect_work(fp32.backward, 2240, 4 * (in + out + 20 + in + 20));
+  expect_work(fp32.inference, 1120, 4 * (in + out + 20));
+  const LayerCost bf16 = layer_cost(pointwise, 2, DType::kBF16, true);
+  expect_work(bf16.forward, 1120, 2 * (in + out + 20));
+  expect_work(bf16.backward, 1120, 2 * (in + out) + 4 * 20);  // no gradient of pictures; gradients of weights in fp32
+
+  const LayerCost norm = layer_cost(row("BatchNorm2d", {1, 4, 4, 5}, {1, 4, 4, 5}, 10, 160), 2, DType::kF32, false);
+  expect_work(norm.forward, 320, 4 * out);
+  expect_work(norm.backward, 640, 4 * 3 * out);
+  expect_work(norm.inference, 0, 0);
+  expect_work(layer_cost(row("ReLU", {1, 4, 4, 5}, {1, 4, 4, 5}, 0, 80), 2, DType::kF32, false).forward, 0, 0);
+  expect_work(layer_cost(row("MaxPool2d", {1, 4, 4, 5}, {1, 2, 2, 5}, 0, 80), 2, DType::kF32, false).backward, 160, 4 * out + 4 * out / 4 + out / 4);
+
+  EXPECT_EQ(least_seconds({10, 8}, 5, 8), 2);
+  EXPECT_TRUE(compute_bound({10, 8}, 5, 8));
+  EXPECT_EQ(least_seconds({10, 32}, 5, 8), 4);
+  EXPECT_FALSE(compute_bound({10, 32}, 5, 8));
+  EXPECT_EQ(least_seconds({10, 0}, 5, 8), 0);
+}
+
+ModelFigures figures_of(const std::string& name, std::int64_t classes, std::int64_t side) {
+  models::ModelSpec spec = models::default_spec(name);
+  spec.classes = classes;
+  spec.image_size = side;
+  const auto model = models::make_model(spec);
+  model->place(kCpuDevice, DType::kF32, 0);
+  return bench_model(*model, spec, {.batch = 2, .rounds = 3});
+}
+
+TEST(ModelBench, FiguresAreCoherent) {
+  const ModelFigures figures = figures_of("simplenet", 2, 64);
+  ASSERT_TRUE(figures.train_step_s);
+  double train = figures.train_outside.input_s + figures.train_outside.output_s + figures.train_outside.update_s + figures.train_outside.between_s;
+  double infer = figures.infer_outside.input_s + figures.infer_outside.output_s + figures.infer_outside.between_s;
+  for (const LayerFigures& layer : figures.layers) {
+    train += layer.forward_s + layer.backward_s;
+    infer += layer.infer_s;
+  }
+  // In one round the parts add up exactly (LayerClock's test); on a busy machine their medians do not, for interruptions hit now this
+  // layer, now that.
+  EXPECT_GT(train, 0.1 * figures.train_step_s->low);
+  EXPECT_LT(train, 1.5 * figures.train_step_s->high);
+  EXPECT_GT(infer, 0.1 * figures.infer_s.low);
+  EXPECT_LT(infer, 1.5 * figures.infer_s.high);
+  EXPECT_LE(figures.infer_s.low, figures.infer_s.median);
+  EXPECT_LE(figures.infer_s.median, figures.infer_s.high);
+  EXPECT_GT(figures.ceilings.copy_bytes_per_s, 1e8);
+  EXPECT_GT(figures.ceilings.gemm_flops_per_s, 1e8);
+  EXPECT_GE(figures.peak_rss_mib, figures.infer_peak_rss_mib);
+  EXPECT_LT(figures.arena_mib, figures.unshared_mib) << "buffers share memory";
+  EXPECT_GT(figures.train_outside.update_s, 0);
+}
+
+TEST(ModelBench, ABlocksAdditionIsARowOfItsOwnAndOtherOutputsAreNotTrained) {
+  const ModelFigures figures = figures_of("xception", 3, 72);
+  EXPECT_FALSE(figures.train_step_s);
+  EXPECT_THAT(figures.train_reason, HasSubstr("has 3"));
+  std::vector<std::string> others;
+  for (const LayerFigures& layer : figures.layers) {
+    if (!layer.leaf) others.push_back(layer.row.name);
+    EXPECT_EQ(layer.forward_s, 0);
+  }
+  ASSERT_EQ(others.size(), 12U);
+  EXPECT_EQ(others.front(), "block1");
+  EXPECT_EQ(others.back(), "block12");
+}
+
+/// Texts that stand on one line do not touch.
+void expect_no_overlap(const test::RecordingCanvas& canvas) {
+  const auto left = [](const auto& text) {
+    const double width = report::text_width(text.words, text.style);
+    return text.at.x - (text.style.anchor == report::Anchor::kStart ? 0 : text.style.anchor == report::Anchor::kEnd ? width : width / 2);
+  };
+  for (std::size_t i = 0; i < canvas.texts.size(); ++i) {
+    for (std::size_t j = 0; j < i; ++j) {
+      const auto &a = canvas.texts[i], &b = canvas.texts[j];
+      if (std::abs(a.at.y - b.at.y) > 8) continue;
+      const bool apart = left(a) >= left(b) + report::text_width(b.words, b.style) || left(b) >= left(a) + report::text_width(a.words, a.style);
+      EXPECT_TRUE(apart) << a.words << " and " << b.words;
+    }
+  }
+}
+
+TEST(FlameChart, BoxesAreAsWideAsTheirShareAndHangBelowTheirParent) {
+  FlameBox parent{.name = "a rather long name", .value = 30, .children = {{.name = "one", .value = 10}, {.name = "two", .value = 5}}};
+  const report::Figure figure = report::flame_chart({{.title = "t", .subtitle = "s", .unit = "ms", .boxes = {parent, {.name = "rest", .value = 10}}}}, {{"key"}}, "alt");
+  test::RecordingCanvas canvas;
+  figure.draw(canvas);
+  ASSERT_GE(canvas.rects.size(), 4U);
+  const report::Rect outer = canvas.rects[0].first, one = canvas.rects[1].first, two = canvas.rects[2].first, rest = canvas.rects[3].first;
+  EXPECT_NEAR((outer.width + 1) / (rest.width + 1), 3, 1e-9);
+  EXPECT_NEAR((one.width + 1) / (two.width + 1), 2, 1e-9);
+  EXPECT_EQ(one.x, outer.x);
+  EXPECT_NEAR(two.x, one.right() + 1, 1e-9);
+  EXPECT_GE(one.y, outer.bottom());
+  EXPECT_EQ(rest.y, outer.y);
+  EXPECT_LT(two.right(), outer.right()) << "the parent's own time is left free";
+  EXPECT_TRUE(canvas.find("a rather long name"));
+  expect_no_overlap(canvas);
+}
+
+TEST(FlameChart, NamesAreCutOrLeftOutWhereTheyDoNotFit) {
+  std::vector<FlameBox> boxes;
+  for (int i = 0; i < 40; ++i) boxes.push_back({.name = "a name of some length", .value = i < 20 ? 1.0 : 0.1});
+  test::RecordingCanvas canvas;
+  report::flame_chart({{.title = "t", .subtitle = "s", .unit = "ms", .boxes = boxes}}, {{"key"}}, "alt").draw(canvas);
+  std::size_t cut = 0;
+  for (const auto& text : canvas.texts) cut += text.words.ends_with("\u2026") ? 1 : 0;
+  EXPECT_EQ(cut, 20U);
+  expect_no_overlap(canvas);
+}
+
+TEST(BenchChart, ShowsStepAndInferenceOfTheMeasuredLayers) {
+  const ModelFigures figures = figures_of("edgenet", 2, 64);
+  const report::Figure figure = bench_chart("edgenet, batch 2", figures);
+  test::RecordingCanvas canvas;
+  figure.draw(canvas);
+  EXPECT_TRUE(canvas.find("Training step: edgenet, batch 2"));
+  EXPECT_TRUE(canvas.find("Inference: edgenet, batch 2"));
+  EXPECT_TRUE(canvas.find("backward"));
+  EXPECT_TRUE(canvas.find("depthwise convolution")) << "in the key";
+  std::size_t about_pointwise = 0;
+  for (const auto& [area, words] : canvas.hints) about_pointwise += words.find("blocks.2.pointwise\n") != std::string::npos ? 1 : 0;
+  EXPECT_EQ(about_pointwise, 3U) << "forward, backward and inference";
+  for (const auto& [area, fill] : canvas.rects) EXPECT_LE(area.right(), figure.width);
+  expect_no_overlap(canvas);
+}
+
+}  // namespace
+}  // namespace sepia::tools

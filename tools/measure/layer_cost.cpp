@@ -1,0 +1,35 @@
+#include "tools/measure/layer_cost.h"
+
+#include <algorithm>
+
+namespace sepia::tools {
+
+LayerCost layer_cost(const LayerRow& row, std::int64_t batch, DType dtype, bool first) {
+  if (row.type == "ReLU" || row.type == "Flatten") return {};
+  const auto pictures = static_cast<double>(batch);
+  const auto element = static_cast<double>(dtype_size(dtype));
+  const double in = pictures * static_cast<double>(row.input_shape.numel()) * element;
+  const double out = pictures * static_cast<double>(row.output_shape.numel()) * element;
+  const double flops = pictures * static_cast<double>(row.flops);
+
+  if (row.type == "BatchNorm2d") return {.forward = {flops, in}, .backward = {2 * flops, 3 * in}, .inference = {}};
+  if (row.params == 0) {
+    // Max-pooling also writes, and reads in backward, one byte per output: which input won.
+    const double winners = row.type == "MaxPool2d" ? out / element : 0;
+    return {.forward = {flops, in + out + winners}, .backward = {flops, in + out + winners}, .inference = {flops, in + out}};
+  }
+  const auto parameters = static_cast<double>(row.params);
+  const double weights = parameters * element, gradients = parameters * static_cast<double>(dtype_size(accumulator_dtype(dtype)));
+  const Work forward{flops, in + out + weights};
+  const Work backward = first ? Work{flops, in + out + gradients} : Work{2 * flops, 2 * in + out + weights + gradients};
+  return {.forward = forward, .backward = backward, .inference = forward};
+}
+
+double least_seconds(const Work& work, double flops_rate, double bytes_rate) {
+  if (work.bytes <= 0) return 0;
+  return std::max(work.flops / flops_rate, work.bytes / bytes_rate);
+}
+
+bool compute_bound(const Work& work, double flops_rate, double bytes_rate) { return work.flops / flops_rate > work.bytes / bytes_rate; }
+
+}  // namespace sepia::tools

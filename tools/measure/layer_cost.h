@@ -1,0 +1,36 @@
+// The least work of a layer: what its arguments and results alone demand, whatever the kernel. Measured times are compared with it.
+#pragma once
+
+#include <cstdint>
+
+#include "engine/base/dtype.h"
+#include "tools/summary/layer_table.h"
+
+namespace sepia::tools {
+
+/// Floating-point operations (2 per multiply-add) and bytes, each array read or written once.
+struct Work {
+  double flops = 0, bytes = 0;
+};
+
+struct LayerCost {
+  Work forward, backward;  ///< of a training step
+  Work inference;
+};
+
+/// For `batch` pictures with activations of type `dtype`. `row` is one picture's (layer_table).
+///
+/// Layers with products read input and weights and write the output; backward reads the output's gradient, the input and the weights and
+/// writes the input's gradient and the weights' (fp32): twice the forward products. With `first` nobody wants the input's gradient, and
+/// half of the products and its bytes fall away. Batch norm reads its input for the statistics; its affine map is applied by the
+/// next layer as it loads, and so are ReLU and flatten: no bytes of their own, and none for batch norm in inference. Its backward
+/// reads input and gradient and writes one. Pooling reads its input and writes its output; backward the other way round.
+LayerCost layer_cost(const LayerRow& row, std::int64_t batch, DType dtype, bool first);
+
+/// Seconds that `work` takes at least at these rates (per second): the longer of products and memory traffic. 0 when there is none.
+double least_seconds(const Work& work, double flops_rate, double bytes_rate);
+
+/// Whether the least time of `work` is that of its products rather than of its bytes.
+bool compute_bound(const Work& work, double flops_rate, double bytes_rate);
+
+}  // namespace sepia::tools
