@@ -48,11 +48,16 @@ struct Data {
   }
   SumOfSquares<T> squares() { return {count, gradient.data(), &sum}; }
   FindNonfinite<T> nonfinite() { return {count, gradient.data(), &place}; }
+  PrepareStep<T> prepare() {
+    control = {.lr = 1e-3, .gradient_scale = 1, .step = 0, .nonfinite = -1, .loss = 0, .norm = 0};
+    return {count, gradient.data(), weight.data(), 1, &control};
+  }
   Lerp<T> lerp() { return {count, gradient.data(), weight.data(), 0.1}; }
 
   std::int64_t count, step = 0, place = 0;
   std::vector<T> weight, gradient, m, v;
   double sum = 0;
+  StepControl control{};
 };
 
 /// A kernel on both backends, and the floats that it moves for one parameter.
@@ -72,6 +77,8 @@ const Kernel kKernels[] = {
      [](Data<double>& d) { reference::sum_of_squares<double>({}, d.squares()); }},
     {"find_nonfinite", 1, [](Data<float>& d) { cpu::find_nonfinite({}, d.nonfinite()); },
      [](Data<double>& d) { reference::find_nonfinite<double>({}, d.nonfinite()); }},
+    {"prepare_step", 1, [](Data<float>& d) { cpu::prepare_step({}, d.prepare()); },
+     [](Data<double>& d) { reference::prepare_step<double>({}, d.prepare()); }},
 };
 
 void bench_kernel(benchmark::State& state, const Kernel& kernel) {
@@ -80,7 +87,8 @@ void bench_kernel(benchmark::State& state, const Kernel& kernel) {
   kernel.fast(small);
   kernel.exact(exact);
   const bool same = agree(small.weight, exact.weight, 1) && agree(small.m, exact.m, 1) && agree(small.v, exact.v, 1) &&
-                    std::abs(small.sum - exact.sum) <= 1e-9 * exact.sum && small.place == exact.place;
+                    std::abs(small.sum - exact.sum) <= 1e-9 * exact.sum && small.place == exact.place &&
+                    std::abs(small.control.norm - exact.control.norm) <= 1e-9 * exact.control.norm && small.control.step == exact.control.step;
   if (!same) return state.SkipWithError(kDiffers);
   Data<float> data(kSimplenetParameters);
   time_memory_kernel(state, 4 * kernel.floats * static_cast<double>(kSimplenetParameters), [&] { kernel.fast(data); });

@@ -78,10 +78,14 @@ void bench_global_avg_pool(benchmark::State& state, bool forward) {
                                              {kBatch, kPositions, kChannels, xd.data(), {scale_d.data(), shift_d.data(), true}, yd.data()});
   if (!agree(y, yd, 1)) return state.SkipWithError(kDiffers);
   if (forward) return time_memory_kernel(state, bytes, run);
-  time_memory_kernel(state, 2 * bytes, [&] {
-    cpu::global_avg_pool_backward({},
-                                  {kBatch, kPositions, kChannels, grad_y.data(), x.data(), prologue, grad_x.data(), Accumulate::kWrite});
-  });
+  GlobalAvgPoolBackward<float> back{kBatch, kPositions, kChannels, grad_y.data(), x.data(), prologue, grad_x.data(), Accumulate::kWrite};
+  std::vector<float> expected(x.size());
+  cpu::global_avg_pool_backward({}, back);
+  back.grad_x = expected.data();
+  reference::global_avg_pool_backward<float>({}, back);  // in float, so that no mask depends on rounding
+  back.grad_x = grad_x.data();
+  if (!agree(grad_x, as_double(expected), 1)) return state.SkipWithError(kDiffers);
+  time_memory_kernel(state, 2 * bytes, [&] { cpu::global_avg_pool_backward({}, back); });
 }
 
 }  // namespace

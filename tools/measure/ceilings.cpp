@@ -16,8 +16,8 @@ namespace {
 constexpr std::int64_t kCopyBytesPerThread = std::int64_t{64} << 20;  // well past any cache
 constexpr std::int64_t kDeviceCopyBytes = std::int64_t{1} << 30;
 constexpr std::int64_t kRows = 4096, kFeatures = 1024;
-constexpr double kShortest = 0.005;  // seconds
-constexpr int kTries = 4;
+constexpr double kShortest = 0.003;  // seconds
+constexpr int kTries = 8;
 constexpr std::int64_t kMostProducts = 64;
 
 double seconds_of(Device device, const std::function<void()>& work) {
