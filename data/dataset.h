@@ -5,6 +5,7 @@
 #include <string>
 
 #include "data/image.h"
+#include "data/transforms.h"
 
 namespace sepia {
 
@@ -27,6 +28,11 @@ class Dataset {
   virtual std::size_t size() const = 0;
   /// Sample i, read when asked for. Errors begin with the sample's path.
   virtual Sample at(std::size_t i) const = 0;
+  /// Sample i as one epoch of training sees it, before any augmentation. Data sets whose samples are made anew each time draw from `key`.
+  virtual Sample draw(std::size_t i, const AugmentKey& key) const {
+    static_cast<void>(key);
+    return at(i);
+  }
   virtual int label(std::size_t i) const = 0;
   /// What names sample i in messages and tables: its path relative to the data set, with '/'.
   virtual std::string path(std::size_t i) const = 0;

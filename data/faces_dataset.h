@@ -18,6 +18,7 @@ struct FacesDatasetOptions {
   std::string fake_folder = "fake";  ///< --class-map fake=...
   /// Whether a split with pictures of one class only is an error. Training needs both; a test split may hold one.
   bool require_both_classes = true;
+  bool only_real = false;  ///< leaves the fake folder unread, there or not
   /// Decoded and resized pictures are kept up to this many bytes, so that later epochs need not decode again.
   std::uint64_t cache_bytes = 0;
 };

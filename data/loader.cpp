@@ -135,11 +135,12 @@ class Loader::Impl {
   }
 
   void read_sample(std::size_t index, std::span<std::uint8_t> pixels, int& label) const {
-    const Sample sample = dataset_.at(index);
+    const AugmentKey key{options_.seed, options_.epoch, static_cast<std::uint32_t>(index)};
+    const Sample sample = dataset_.draw(index, key);
     SEPIA_CHECK_KIND(sample.image.rgb.size() == sample_bytes_, ErrorKind::kInternal, dataset_.path(index),
                      ": the data set gave a picture of ", sample.image.width, "x", sample.image.height, " instead of ",
                      dataset_.image_size(), " pixels square");
-    apply_augment(options_.augment, {options_.seed, options_.epoch, static_cast<std::uint32_t>(index)}, sample.image, pixels);
+    apply_augment(options_.augment, key, sample.image, pixels);
     label = sample.label;
   }
 

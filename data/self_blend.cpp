@@ -8,7 +8,6 @@
 #include "data/toy_looks.h"
 #include "data/toy_paint.h"
 #include "engine/base/error.h"
-#include "engine/base/random.h"
 
 namespace sepia {
 
@@ -87,6 +86,10 @@ SelfBlendChanges draw_once(RandomStream& random, int side) {
 
 SelfBlendChanges draw_self_blend(std::uint64_t seed, std::uint32_t index, int side) {
   RandomStream random(seed, RandomPurpose::kBlendedData, 1, index);
+  return draw_self_blend(random, side);
+}
+
+SelfBlendChanges draw_self_blend(RandomStream& random, int side) {
   while (true) {
     const SelfBlendChanges changes = draw_once(random, side);
     if (differs(changes, side)) return changes;

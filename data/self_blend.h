@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "data/image.h"
+#include "engine/base/random.h"
 
 namespace sepia {
 
@@ -35,6 +36,8 @@ struct SelfBlendChanges {
 /// brightness +-14, saturation 3/4 to 5/4, sharpness -256 to -64 or 64 to 192; the ellipse covers a cropped face; opacity 1/2 or 3/4 once in
 /// six each, else full. A copy whose colour and place hardly differ is drawn again, so that every fake is one.
 SelfBlendChanges draw_self_blend(std::uint64_t seed, std::uint32_t index, int side);
+/// The same, from any stream of random numbers.
+SelfBlendChanges draw_self_blend(RandomStream& random, int side);
 
 struct SelfBlend {
   Image picture;

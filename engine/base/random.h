@@ -21,6 +21,7 @@ enum class RandomPurpose : std::uint32_t {
   kBootstrap = 5,
   kExplanation = 6,
   kBlendedData = 7,
+  kFreshBlend = 8,
   kTest = 100,
 };
 

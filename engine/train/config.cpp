@@ -31,6 +31,7 @@ Json to_json(const TrainConfig& c) {
       {"normalise_std", c.normalisation.std},
       {"numerics", c.numerics},
       {"augment", c.augment},
+      {"fakes", c.fakes},
       {"epochs", c.epochs},
       {"batch_size", c.batch_size},
       {"accumulate", c.accumulate},
@@ -73,7 +74,7 @@ Json to_json(const TrainConfig& c) {
 }  // namespace
 
 Select select_from_name(const std::string& name) {
-  return from_name<Select>(name, "--select", {{"val_acc", Select::kValAccuracy}, {"val_auc", Select::kValAuc}, {"val_loss", Select::kValLoss}});
+  return from_name<Select>(name, "--select", {{"val_acc", Select::kValAccuracy}, {"val_auc", Select::kValAuc}, {"val_loss", Select::kValLoss}, {"last", Select::kLast}});
 }
 
 const char* select_name(Select select) {
@@ -81,6 +82,7 @@ const char* select_name(Select select) {
     case Select::kValAccuracy: return "val_acc";
     case Select::kValAuc: return "val_auc";
     case Select::kValLoss: return "val_loss";
+    case Select::kLast: return "last";
   }
   return "?";
 }
@@ -106,9 +108,10 @@ TrainConfig config_from_json(const std::string& json, const std::string& source)
     read("image_size", c.image_size);
     read("normalise_mean", c.normalisation.mean);
     read("normalise_std", c.normalisation.std);
-    c.normalisation.kind = ops::input_kind_from_name(name("input"));
+    c.normalisation.kind = ops::input_kind_from_name(j.value("input", "rgb"));  // as above
     read("numerics", c.numerics);
     read("augment", c.augment);
+    c.fakes = j.value("fakes", c.fakes);  // runs of earlier versions have no such key
     read("epochs", c.epochs);
     read("batch_size", c.batch_size);
     read("accumulate", c.accumulate);

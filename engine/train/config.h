@@ -12,8 +12,8 @@
 
 namespace sepia::train {
 
-/// By which figure the best epoch is chosen, always on the validation split.
-enum class Select : std::uint8_t { kValAccuracy, kValAuc, kValLoss };
+/// By which figure the best epoch is chosen, always on the validation split; kLast: by none, the last epoch is taken.
+enum class Select : std::uint8_t { kValAccuracy, kValAuc, kValLoss, kLast };
 Select select_from_name(const std::string& name);
 const char* select_name(Select select);
 
@@ -42,6 +42,7 @@ struct TrainConfig {
   ops::Normalisation normalisation{};
   std::string numerics = "pytorch";  ///< or "keras": the model's, from the file of pretrained weights
   std::string augment = "document";  ///< document, strong or none
+  std::string fakes = "files";       ///< of the train split: files, or blend (data/self_blended_dataset.h)
 
   int epochs = 5;
   int batch_size = 32;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "data/self_blended_dataset.h"
 #include "engine/base/error.h"
 #include "engine/base/csv.h"
 
@@ -45,16 +46,25 @@ RunPictures check_pictures(const TrainConfig& config, const std::function<void(c
   RunPictures pictures;
   for (const std::string name : {"train", "val", "test"}) {
     if (name != "train" && !has_split(config.data, name)) continue;
+    const bool made = name == "train" && config.fakes == "blend";
     FacesDatasetOptions options{.image_size = static_cast<int>(config.image_size), .real_folder = config.real_folder, .fake_folder = config.fake_folder};
     options.require_both_classes = name == "train";
+    options.only_real = made;
     options.cache_bytes = kCacheBytes;
-    SplitPictures split{.split = name, .dataset = std::make_unique<FacesDataset>(config.data, name, options), .records = {}, .usable = {}, .fingerprint = {}};
-    const std::size_t total = split.dataset->size();
-    split.records = scan_files(*split.dataset, {.workers = std::max(config.workers, 1)}, [&](std::size_t done) {
+    SplitPictures split{.split = name, .dataset = nullptr, .records = {}, .usable = {}, .fingerprint = {}};
+    auto files = std::make_unique<FacesDataset>(config.data, name, options);
+    const std::size_t total = files->size();
+    split.records = scan_files(*files, {.workers = std::max(config.workers, 1)}, [&](std::size_t done) {
       if (progress) progress(name, done, total);
     });
     split.usable = usable_samples(split.records);
     split.fingerprint = fingerprint(split.records);
+    split.dataset = std::move(files);
+    if (made) {
+      split.dataset = std::make_unique<SelfBlendedDataset>(std::move(split.dataset));
+      const std::vector<std::size_t> real = split.usable;
+      for (const std::size_t i : real) split.usable.push_back(total + i);
+    }
     pictures.splits.push_back(std::move(split));
   }
   if (config.bad_images == BadImages::kFail) refuse_bad_pictures(pictures.splits);
@@ -69,6 +79,7 @@ std::string manifest_csv(const RunPictures& pictures) {
   std::string csv = "path,label,sha256\n";
   for (const SplitPictures& split : pictures.splits) {
     for (const std::size_t i : split.usable) {
+      if (i >= split.records.size()) break;  // made of those before: no file
       csv += csv_field(split.dataset->path(i)) + ',' + class_name(split.dataset->label(i)) + ',' + split.records[i].sha256 + '\n';
     }
   }

@@ -15,8 +15,8 @@ namespace sepia::train {
 /// One split, what was found in it, and the samples that can be used.
 struct SplitPictures {
   std::string split;
-  std::unique_ptr<FacesDataset> dataset;
-  std::vector<FileRecord> records;  ///< one per picture of the data set
+  std::unique_ptr<Dataset> dataset;
+  std::vector<FileRecord> records;  ///< one per file; samples that are made come after them in the data set
   std::vector<std::size_t> usable;  ///< indices into the data set, ascending
   std::string fingerprint;
 

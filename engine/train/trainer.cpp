@@ -30,8 +30,10 @@ std::vector<std::uint8_t> labels_of(const SplitPictures& split) {
 
 // The selected figure with larger meaning better; none without a validation split or when it cannot be computed.
 std::optional<double> selected_figure(Select select, const EpochRecord& record) {
+  if (select == Select::kLast) return record.epoch;
   if (!record.val) return std::nullopt;
   switch (select) {
+    case Select::kLast: break;
     case Select::kValAccuracy: return record.val->accuracy;
     case Select::kValAuc: return record.val->auc;
     case Select::kValLoss: return -record.val->loss;
@@ -41,6 +43,7 @@ std::optional<double> selected_figure(Select select, const EpochRecord& record) 
 
 // Whether the selected figure exists for this run: pictures to validate on, and both classes where it is an AUC.
 bool can_select(Select select, const SplitPictures* val) {
+  if (select == Select::kLast) return true;
   if (!val || val->usable.empty()) return false;
   return select != Select::kValAuc || (val->count(kReal) > 0 && val->count(kFake) > 0);
 }

@@ -108,6 +108,45 @@ TEST_F(TrainCommand, StrongChangesAndResidualInputAreTheSameForAnyThreadsAndWork
   expect_failure(run_sepia({"train", "--resume", run(), "--input", "rgb"}), 2, {"input", "residual"});
 }
 
+TEST_F(TrainCommand, APresetStandsUnderWhatIsGiven) {
+  const auto settings = [](const fs::path& of_run) { return nlohmann::json::parse(bytes_of(of_run / "config.json")).at("config"); };
+  ASSERT_EQ(train({"--preset", "detector", "--lr", "0.002"}).exit_code, 0);
+  const auto config = settings(run());
+  EXPECT_EQ(config.at("input"), "residual");
+  EXPECT_EQ(config.at("opt"), "adamw");
+  EXPECT_EQ(config.at("weight_decay"), 0.05);
+  EXPECT_EQ(config.at("sched"), "onecycle");
+  EXPECT_EQ(config.at("lr"), 0.002) << "given";
+  EXPECT_EQ(config.at("epochs"), 2) << "given before the preset's name";
+
+  const CommandResult same = run_sepia({"train", "--resume", run(), "--preset", "detector", "--lr", "0.002", "--epochs", "2", "-b", "8"});
+  EXPECT_EQ(same.exit_code, 0) << same.err;
+  expect_failure(run_sepia({"train", "--resume", run(), "--preset", "detector"}), 2, {"--resume", "the run has", "this command asks for"});
+
+  const fs::path tuned = folder_ / "tuned";
+  ASSERT_EQ(run_sepia({"train", "edgenet", "--data", data(), "--out", folder_ / "plain", "--image-size", "32", "--epochs", "1"}).exit_code, 0);
+  ASSERT_EQ(run_sepia({"train", "edgenet", "--data", data(), "--out", tuned, "--preset", "detector", "--epochs", "1", "--pretrained", folder_ / "plain"}).exit_code, 0);
+  EXPECT_EQ(settings(tuned).at("input"), "rgb") << "that of the weights";
+  EXPECT_EQ(settings(tuned).at("opt"), "adamw");
+  expect_failure(train({"--preset", "magic"}), 2, {"--preset: there is no 'magic'; there are document, detector"});
+}
+
+TEST_F(TrainCommand, FakesThatAreBlendedNeedNoFolderOfThem) {
+  fs::remove_all(data() / "train/fake");
+  expect_failure(train(), 3, {"train"});
+  const CommandResult trained = train({"--fakes", "blend", "--threads", "1", "--workers", "0"});
+  ASSERT_EQ(trained.exit_code, 0) << trained.err;
+  const auto config = nlohmann::json::parse(bytes_of(run() / "config.json"));
+  EXPECT_EQ(config.at("data").at("train").at("n_real"), config.at("data").at("train").at("n_fake"));
+  EXPECT_GT(config.at("data").at("train").at("n_real"), 0);
+  EXPECT_THAT(bytes_of(run() / "manifest.csv"), ::testing::Not(HasSubstr("train/fake")));
+  EXPECT_THAT(bytes_of(run() / "manifest.csv"), HasSubstr("train/real"));
+  const std::string weights = bytes_of(run() / "last.safetensors");
+  ASSERT_EQ(train({"--fakes", "blend", "--threads", "3", "--workers", "3", "--overwrite"}).exit_code, 0);
+  EXPECT_EQ(bytes_of(run() / "last.safetensors"), weights);
+  expect_failure(run_sepia({"train", "--resume", run(), "--fakes", "files"}), 2, {"fakes"});
+}
+
 TEST_F(TrainCommand, ResumingAFinishedOrInterruptedRunGivesTheSameBytes) {
   ASSERT_EQ(train({"--checkpoint-every", "1"}).exit_code, 0);
   const std::string last = bytes_of(run() / "last.safetensors");

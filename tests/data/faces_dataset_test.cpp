@@ -122,6 +122,10 @@ TEST(FacesDataset, MissingFoldersAndClasses) {
   EXPECT_THROW(FacesDataset(root.path(), "test", lenient), Error);
   EXPECT_THROW(FacesDataset(root.path(), "odd", lenient), Error) << "'Fake' is a spelling mistake, not an absent class";
 
+  const FacesDatasetOptions real_alone{.image_size = 16, .only_real = true};
+  EXPECT_EQ(FacesDataset(root.path(), "train", real_alone).size(), 1u);
+  EXPECT_THROW(FacesDataset(root.path(), "val", real_alone), Error) << "val/real is empty";
+
   EXPECT_TRUE(has_split(root.path(), "train"));
   EXPECT_FALSE(has_split(root.path(), "dev"));
   EXPECT_THROW(has_split(root / "nowhere", "train"), Error);

@@ -68,7 +68,8 @@ TEST_F(Outcome, BestEpochIsTheFirstWithTheBestFigure) {
   for (const auto& [select, figure] : std::vector<std::pair<Select, double (*)(const EpochRecord&)>>{
            {Select::kValAccuracy, [](const EpochRecord& r) { return r.val->accuracy; }},
            {Select::kValAuc, [](const EpochRecord& r) { return *r.val->auc; }},
-           {Select::kValLoss, [](const EpochRecord& r) { return -r.val->loss; }}}) {
+           {Select::kValLoss, [](const EpochRecord& r) { return -r.val->loss; }},
+           {Select::kLast, [](const EpochRecord& r) { return static_cast<double>(r.epoch); }}}) {
     TrainConfig config = tiny_config(data());
     config.epochs = 6;
     config.select = select;
@@ -122,7 +123,7 @@ TEST_F(Outcome, ClassWeightsWeighTheLoss) {
   std::vector<int> labels;
   train::TrainObserver nobody;
   const TrainOutcome outcome = run_tiny(config, run(), false, nobody, [&](nn::Module& model) {
-    const FacesDataset& dataset = *pictures.train().dataset;
+    const Dataset& dataset = *pictures.train().dataset;
     const std::vector<Logits2> logits = train::compute_logits(model, dataset, {.normalisation = config.normalisation});
     for (std::size_t i = 0; i < logits.size(); ++i) {
       labels.push_back(dataset.label(i));

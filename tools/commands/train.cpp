@@ -38,6 +38,8 @@ struct Resumed {
   int repeat = 1;
 };
 
+std::vector<std::string> words_after_train(const Session& session) { return {session.arguments().begin() + 2, session.arguments().end()}; }
+
 /// The settings of the run (or repeated run) in `folder`, with what was given on this command line on top; a difference that matters is
 /// an error.
 Resumed resumed_settings(const fs::path& folder, const Session& session) {
@@ -54,12 +56,7 @@ Resumed resumed_settings(const fs::path& folder, const Session& session) {
   asked.image_size = static_cast<int>(stored.image_size);
   asked.repeat = repeat;
   asked.device = {.device = stored.device, .precision = stored.precision, .threads = stored.threads};
-  CLI::App again("sepia train");
-  std::string architecture = stored.model;
-  again.add_option("ARCH", architecture);
-  add_train_options(again, asked);
-  std::vector<std::string> words(session.arguments().begin() + 2, session.arguments().end());
-  again.parse(std::vector<std::string>(words.rbegin(), words.rend()));
+  const std::string architecture = read_train_options(words_after_train(session), stored.model, asked);
   asked.config.model = architecture;
   apply_words(asked);
   asked.config.device = device_name(use_device(asked.device).device);
@@ -85,7 +82,7 @@ int run_train(const std::string& architecture, TrainOptions& options, const Sess
   const bool resume = !options.resume.empty();
   fs::path out = options.out;
   train::TrainConfig config;
-  int repeat = options.repeat;
+  int repeat = 1;
   if (resume) {
     SEPIA_CHECK(!options.self_test, "--self-test makes no run and resumes none; give it ARCH and --data");
     SEPIA_CHECK(options.out.empty() || fs::weakly_canonical(options.out) == fs::weakly_canonical(options.resume),
@@ -100,6 +97,7 @@ int run_train(const std::string& architecture, TrainOptions& options, const Sess
     SEPIA_CHECK(!options.out.empty() || options.self_test, "--out is required: the new folder for the run");
     options.config.model = architecture;
     const models::ModelSpec spec = models::default_spec(architecture);  // an unknown name is said before anything else happens
+    if (!options.preset.empty()) read_train_options(words_after_train(session), architecture, options);
     options.config.normalisation = spec.normalisation;
     options.config.transfer.head = spec.head;
     if (!options.config.transfer.pretrained.empty()) {
@@ -108,6 +106,7 @@ int run_train(const std::string& architecture, TrainOptions& options, const Sess
     }
     apply_words(options);
     config = options.config;
+    repeat = options.repeat;
     check_freeze(spec, config.transfer);
     config.device = device_name(use_device(options.device).device);
     config.precision = options.device.precision;
@@ -139,6 +138,7 @@ void add_train_command(CLI::App& app, Session& session) {
   CLI::App& command = session.add_command(app, "train", "Train a detector by the document's protocol and keep everything about it in a run folder.",
                                           "sepia train edgenet --data faces --out runs/edge --epochs 40\n"
                                           "sepia train simplenet --data faces --out runs/simple   # the document's settings\n"
+                                          "sepia train edgenet --data faces --out runs/detector --preset detector\n"
                                           "sepia train edgenet --data faces --out runs/five --repeat 5 # five seeds: mean, deviation, range\n"
                                           "sepia train xception_based --data faces --out runs/x --pretrained xception.safetensors --freeze backbone\n"
                                           "sepia train edgenet --data faces --self-test            # is the fault mine or the data's?\n"

@@ -6,6 +6,7 @@
 #include "engine/base/error.h"
 #include "models/model.h"
 #include "tools/cli/numbers.h"
+#include "tools/commands/train_preset.h"
 
 namespace sepia::cli {
 namespace {
@@ -43,9 +44,11 @@ void add_protocol_options(CLI::App& command, TrainOptions& options) {
   add_whole(command, "--repeat", options.repeat, 1, 10'000, "Train so many times, with this seed and those after it, into RUN/seed-N");
   command.add_option("--augment", c.augment, "Changes to training pictures: document (random crop, flip), strong (also turns, light, blur, JPEG) or none")
       ->check(CLI::IsMember({"document", "strong", "none"}));
+  command.add_option("--fakes", c.fakes, "Fakes to train on: files (train/fake), or blend (train/real, each blended with itself, anew in every epoch)")
+      ->check(CLI::IsMember({"files", "blend"}));
   command.add_option("--input", options.input, "What the network sees: rgb, or residual (what a blur takes away; for traces of blending and generating)");
   command.add_option("--normalise", options.normalise, "Scaling of the input: document, model, or R,G,B/R,G,B (mean/std)");
-  command.add_option("--select", options.select, "What makes an epoch the best: val_acc, val_auc or val_loss");
+  command.add_option("--select", options.select, "What makes an epoch the best: val_acc, val_auc, val_loss; or last, for schedules that end well");
   add_whole(command, "--patience", c.patience, 0, 1'000'000, "Stop after so many epochs without a better one; 0: never");
   command.add_option("--bad-images", options.bad_images, "Pictures that cannot be read: fail (list them and stop) or skip");
 }
@@ -74,7 +77,31 @@ void add_transfer_options(CLI::App& command, TrainOptions& options) {
   add_real(command, "--backbone-lr", t.backbone_lr, kPositive, "Learning rate of all before the head")->default_str("--lr");
 }
 
+std::string read_words(const std::vector<std::string>& words, std::string architecture, TrainOptions& options) {
+  CLI::App app("sepia train");
+  app.add_option("ARCH", architecture);
+  add_train_options(app, options);
+  app.parse(std::vector<std::string>(words.rbegin(), words.rend()));
+  return architecture;
+}
+
+std::string preset_help() {
+  std::string help = "Settings that go together; options given beside it win.";
+  for (const TrainPreset& preset : train_presets()) help += " " + preset.name + ": " + preset.summary + (preset.options.empty() ? "." : " (" + preset.options + ").");
+  return help;
+}
+
 }  // namespace
+
+std::string read_train_options(const std::vector<std::string>& words, const std::string& architecture, TrainOptions& options) {
+  std::string read = read_words(words, architecture, options);
+  if (options.preset.empty()) return read;
+  const std::string input = options.input;
+  read_words(preset_words(train_preset(options.preset)), architecture, options);
+  read = read_words(words, architecture, options);
+  if (!options.config.transfer.pretrained.empty()) options.input = input;
+  return read;
+}
 
 void add_train_options(CLI::App& command, TrainOptions& options) {
   train::TrainConfig& c = options.config;
@@ -84,6 +111,7 @@ void add_train_options(CLI::App& command, TrainOptions& options) {
   command.add_flag("--overwrite", options.overwrite, "Write into --out although it holds files");
   command.add_option("--resume", options.resume, "Go on with the run in this folder; needs nothing else")->type_name("RUN");
   command.add_flag("--self-test", options.self_test, "Instead of a run: three controls with these settings that find a faulty part; exit 1 if one fails");
+  command.add_option("--preset", options.preset, preset_help())->type_name("NAME");
   add_image_size_option(command, options.image_size, 8);
   add_protocol_options(command, options);
   add_optimizer_options(command, options);

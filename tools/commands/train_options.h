@@ -30,10 +30,16 @@ struct TrainOptions {
 
   // Given as words, turned into settings by apply_words().
   std::string opt{}, sched{}, select{}, bad_images{}, class_weights{}, normalise{}, input{};
+
+  std::string preset{};  ///< its settings stand under those that are given
 };
 
 /// Adds every option, bound to `options`.
 void add_train_options(CLI::App& command, TrainOptions& options);
+
+/// Reads ARCH and options, the words after `sepia train`, over what `options` holds; where they name a preset, its settings first. A preset
+/// leaves the input of --pretrained weights as it is. Returns ARCH, `architecture` where there is none. Errors as the command line's.
+std::string read_train_options(const std::vector<std::string>& words, const std::string& architecture, TrainOptions& options);
 
 /// Turns the words into settings. Throws kUsage naming the option and what it takes.
 void apply_words(TrainOptions& options);
