@@ -3,9 +3,11 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <map>
 #include <tuple>
 
+#include "engine/base/random.h"
 #include "engine/nn/flat_parameters.h"
 #include "engine/ops/cross_entropy.h"
 #include "models/model.h"
@@ -73,6 +75,22 @@ TEST(Module, AWrongPathListsTheLayers) {
   const auto in_bf16 = [&] { model->place(kCpuDevice, DType::kBF16, 1); };
   if (kernels::cpu_backend().bfloat16) in_bf16();
   else EXPECT_THAT(test::error_of(in_bf16), HasSubstr("device cpu has no bf16 kernels"));
+}
+
+TEST(Module, FirstWeightsAreOneStreamPerTensor) {
+  const auto model = network("simplenet", test::kFloatCpu, 7);
+  std::uint32_t number = 0;
+  std::int64_t longest = 0;
+  for (const auto& [name, parameter] : model->named_parameters()) {
+    RandomStream random(7, RandomPurpose::kInitialisation, number++);
+    const double bound = parameter->initialiser.value;
+    const std::vector<float> values = parameter->master.to_host<float>();
+    longest = std::max(longest, parameter->shape.numel());
+    std::size_t differing = 0;
+    for (const float value : values) differing += value != static_cast<float>(random.uniform(-bound, bound)) ? 1 : 0;
+    EXPECT_EQ(differing, 0U) << name;
+  }
+  EXPECT_GT(longest, 1 << 16) << "one that is drawn in pieces";
 }
 
 TEST(Module, ModelsRunInTypesThatTheDeviceHasKernelsFor) {
