@@ -2,6 +2,7 @@
 #include <unordered_set>
 
 #include "engine/autograd/accumulate.h"
+#include "engine/autograd/backward_down_to.h"
 #include "engine/autograd/backward_observer.h"
 #include "engine/autograd/node.h"
 #include "engine/autograd/variable.h"
@@ -49,9 +50,8 @@ void call_hooks(const GradSlot& slot) {
   for (const auto& hook : slot.hooks()) hook(slot.gradient());
 }
 
-}  // namespace
-
-void backward(const Variable& root, std::optional<Tensor> seed) {
+// `last` (may be null): the slot that ends it. Nothing made before it can contribute to it.
+void run_backward(const Variable& root, std::optional<Tensor>&& seed, const GradSlot* last) {
   SEPIA_CHECK(root.requires_grad(), "[backward] the value does not depend on anything that requires a gradient");
   SEPIA_CHECK(seed || root.shape().numel() == 1, "[backward] a seed gradient is needed for a value of shape ", root.shape());
   SEPIA_CHECK(!seed || (seed->shape() == root.shape() && seed->dtype() == root.slot()->dtype() && seed->device() == root.device()), "[backward] the seed is ",
@@ -60,12 +60,14 @@ void backward(const Variable& root, std::optional<Tensor> seed) {
   root.slot()->deliver(seed ? std::move(*seed) : seed_of_ones(*root.slot()));
 
   const BackwardObserver* observer = BackwardObserver::current();
+  bool ended = false;
   for (const SlotPointer& slot : slots.made) {
     const std::shared_ptr<Node> node = slot->producer();
-    if (slot->has_gradient()) {
+    if (slot->has_gradient() && !ended) {
       if (observer) observer->before_node(*node);
       call_hooks(*slot);
-      node->backward(slot->retained() ? slot->gradient() : slot->take());
+      ended = slot.get() == last;
+      if (!ended) node->backward(slot->retained() ? slot->gradient() : slot->take());
     }
     slot->spend();
     node->take_inputs();
@@ -74,6 +76,15 @@ void backward(const Variable& root, std::optional<Tensor> seed) {
     if (slot->has_gradient()) call_hooks(*slot);
   }
   if (observer) observer->walk_done();
+}
+
+}  // namespace
+
+void backward(const Variable& root, std::optional<Tensor> seed) { run_backward(root, std::move(seed), nullptr); }
+
+void backward_down_to(const Variable& root, Tensor seed, const Variable& last) {
+  SEPIA_CHECK(last.slot() && last.slot()->retained(), "[backward] the value to stop at must be on the tape and retain its gradient");
+  run_backward(root, std::move(seed), last.slot().get());
 }
 
 void accumulate_into(const Tensor& destination, const Tensor& source, kernels::Accumulate accumulate) {

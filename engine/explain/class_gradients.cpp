@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/autograd/backward_down_to.h"
 #include "engine/nn/layers.h"
 #include "engine/ops/flat.h"
 #include "engine/ops/materialise.h"
@@ -123,7 +124,12 @@ ClassGradients class_gradients(nn::Module& model, const Tensor& input, std::span
   if (backwards) {
     std::vector<double> seed(result.logits.size(), 0.0);
     for (std::size_t i = 0; i < classes.size(); ++i) seed[i * static_cast<std::size_t>(result.outputs) + static_cast<std::size_t>(result.classes[i])] = 1;
-    backward(logits, tensor_from_doubles(seed, logits.shape(), logits.slot()->dtype(), logits.device()));
+    Tensor seeds = tensor_from_doubles(seed, logits.shape(), logits.slot()->dtype(), logits.device());
+    if (!options.input_gradient && seen.requires_grad()) {
+      backward_down_to(logits, std::move(seeds), seen);  // most of a network lies below its last layers
+    } else {
+      backward(logits, std::move(seeds));
+    }
     if (options.input_gradient) {
       result.input = x.grad();
       check_finite(result.input, "the gradient at the input");

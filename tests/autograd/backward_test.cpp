@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include "engine/autograd/backward_down_to.h"
 #include "engine/autograd/node.h"
 #include "engine/ops/add.h"
 #include "engine/ops/batch_norm.h"
@@ -128,6 +129,23 @@ TEST_P(Backward, RetainedGradientsStay) {
   EXPECT_THAT(grad_of(y), ElementsAre(1, 10));
   EXPECT_THAT(grad_of(middle), ElementsAre(2, 20));
   EXPECT_THAT(grad_of(x), ElementsAre(4, 40));
+}
+
+TEST_P(Backward, DownToAValueGoesNoFurther) {
+  const Variable x = leaf({1, -2}), z = leaf({3, 4});
+  const Variable below = ops::materialise(ops::relu(x));
+  const Variable middle = ops::add(below, below);
+  bool went_on = false;
+  below.slot()->add_hook([&](const Tensor&) { went_on = true; });
+  EXPECT_THAT(error_of([&] { backward_down_to(ops::add(middle, z), tensor({1, 1}), middle); }), HasSubstr("retain"));
+  middle.slot()->retain();
+  const Variable y = ops::add(ops::add(middle, z), middle);
+  backward_down_to(y, tensor({1, 10}), middle);
+  EXPECT_THAT(grad_of(middle), ElementsAre(2, 20)) << "both contributions";
+  EXPECT_THAT(grad_of(z), ElementsAre(1, 10));
+  EXPECT_FALSE(x.grad().defined());
+  EXPECT_FALSE(went_on);
+  EXPECT_THAT(error_of([&] { backward(middle, tensor({1, 1})); }), HasSubstr("used up")) << "the tape below is gone too";
 }
 
 TEST_P(Backward, AFixedBufferIsWrittenAndKept) {

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <numeric>
 
@@ -53,6 +54,20 @@ TEST(Maps, ConstantOnesAreEmptyAndNotStretched) {
   EXPECT_FALSE(is_empty(map));
   EXPECT_EQ(min_max_normalised(map).at(1, 2), 1);
   EXPECT_EQ(min_max_normalised(map).at(0, 0), 0);
+}
+
+// Without the input's gradient the pass ends at the layer.
+TEST(ClassGradients, OfALayerAreTheSameWhetherThePassGoesOnOrEnds) {
+  const auto model = placed_edgenet(3);
+  const Tensor pictures = random_pictures(2, 64);
+  for (const char* layer : {"blocks.0", "blocks.2", "fc1"}) {
+    const ClassGradients whole = class_gradients(*model, pictures, std::array{0, 1}, {.layer = layer});
+    const ClassGradients part = class_gradients(*model, pictures, std::array{0, 1}, {.layer = layer, .input_gradient = false});
+    EXPECT_TRUE(whole.input.defined());
+    EXPECT_FALSE(part.input.defined());
+    EXPECT_EQ(to_floats(part.activation_gradient), to_floats(whole.activation_gradient)) << layer;
+    EXPECT_EQ(to_floats(part.activation), to_floats(whole.activation)) << layer;
+  }
 }
 
 TEST(MeanMaps, StretchEachMapFirstAndCountEmptyOnes) {
