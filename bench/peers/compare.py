@@ -6,7 +6,7 @@
     python bench/peers/compare.py --repeat 3 --append bench/RESULTS.md
     python bench/peers/compare.py --device cuda --parts networks    (a GPU: channels_last with AMP and fused Adam, and max-autotune)
 
-Each contender is one process that lives through all rounds of one comparison and stands still while another has its turn. A round gives
+Each contender is one process that lives through all rounds (one for training, one for inference) and stands still while another has its turn. A round gives
 every contender one burst (after one untimed step; the median of the burst counts), and begins with another contender each time. A ratio
 is peer / sepia within a round, so that a machine that slows down slows both. Before anything is timed, every contender's answer is held
 against the PyTorch twin's. The tables go to stdout (markdown), every measurement to --log as JSON lines, progress to stderr.
@@ -77,33 +77,49 @@ def row_of(who, contender=None, why=""):
             "difference": contender.difference, "why": why, "version": contender.version}
 
 
-def compare(args, twins, network, kind, precision, log):
-    """All rounds of one comparison."""
-    what, batch = ("train", args.batch) if kind == "train" else ("infer", int(kind.removeprefix("infer")))
-    contenders, absent = [], []
-    for who, command in contenders_of(args, twins, network, kind, precision):
-        contender = None
-        try:
+class Field:
+    """All contenders of one network in one precision, for training or for inference; who fails is out, and `absent` says why."""
+
+    def __init__(self, args, twins, network, kind, precision):
+        self.name, self.absent, self.alive = f"{network} {precision}", [], []
+        for who, command in contenders_of(args, twins, network, kind, precision):
             if command is None:
-                raise Failed("computes in fp32 only on this processor")
-            contender = Contender(who, command, allowed(args, precision), environment_of(args))
-            contender.prepare(what, batch, args.burst)
-            contenders.append(contender)
-        except Failed as problem:
-            say(f"{network} {kind} {precision}: no {who}: {problem}")
-            absent.append(row_of(who, why=str(problem)))
-            if contender:
+                self.absent.append(row_of(who, why="computes in fp32 only on this processor"))
+                continue
+            try:  # all are started before the first is waited for
+                self.alive.append(Contender(who, command, allowed(args, precision), environment_of(args)))
+            except Failed as problem:
+                self.absent.append(row_of(who, why=str(problem)))
+        self.each(lambda contender: contender.ready())
+
+    def each(self, work, first=0):
+        """work(contender) for all, beginning with number `first`."""
+        first %= max(1, len(self.alive))
+        for contender in self.alive[first:] + self.alive[:first]:
+            try:
+                work(contender)
+            except Failed as problem:
+                say(f"{self.name}: no {contender.who}: {problem}")
+                self.absent.append(row_of(contender.who, why=str(problem)))
+                self.alive.remove(contender)
                 contender.close()
+
+    def close(self):
+        for contender in self.alive:
+            contender.close()
+
+
+def compare(args, field, network, kind, precision, log):
+    """All rounds of one kind of work."""
+    what, batch = ("train", args.batch) if kind == "train" else ("infer", int(kind.removeprefix("infer")))
+    field.each(lambda contender: contender.prepare(what, batch, args.burst))
     for turn in range(args.rounds):
-        first = turn % max(1, len(contenders))
-        for contender in contenders[first:] + contenders[:first]:
-            contender.turn(what, batch)
-            log.write(json.dumps({"network": network, "what": kind, "precision": precision, "round": turn, "who": contender.who, "seconds": contender.seconds[-1],
-                                  "reps": contender.reps, "peak_mib": contender.peak_mib}) + "\n")
-        say(f"{network} {kind} {precision} round {turn + 1}/{args.rounds}: " + ", ".join(f"{c.who} {c.seconds[-1] * 1e3:.4g} ms" for c in contenders))
-    for contender in contenders:
-        contender.close()
-    return tables.Comparison(network, kind, precision, [row_of(c.who, c) for c in contenders] + absent)
+        field.each(lambda contender: contender.turn(what, batch), turn)
+        for c in field.alive:
+            log.write(json.dumps({"network": network, "what": kind, "precision": precision, "round": turn, "who": c.who, "seconds": c.seconds[-1], "reps": c.reps,
+                                  "peak_mib": c.peak_mib}) + "\n")
+        say(f"{network} {kind} {precision} round {turn + 1}/{args.rounds}: " + ", ".join(f"{c.who} {c.seconds[-1] * 1e3:.4g} ms" for c in field.alive))
+    return tables.Comparison(network, kind, precision, [row_of(c.who, c) for c in field.alive] + field.absent)
 
 
 def same_network(args, twins, network, precision):
@@ -165,9 +181,13 @@ def networks_part(args, twins, log):
         for precision in args.precision:
             checks.append(same_network(args, twins, network, precision))
             say("sepia's difference from the twin: " + checks[-1])
-        for kind in args.what:
-            for precision in args.precision:
-                comparisons.append(compare(args, twins, network, kind, precision, log))
+        for kinds in ([kind for kind in args.what if kind == "train"], [kind for kind in args.what if kind != "train"]):
+            for precision in args.precision if kinds else ():
+                field = Field(args, twins, network, kinds[0], precision)
+                try:
+                    comparisons += [compare(args, field, network, kind, precision, log) for kind in kinds]
+                finally:
+                    field.close()
     return comparisons, checks
 
 
@@ -184,8 +204,7 @@ def measure(args, twins, log):
         if "cold" in args.parts:
             extra += ["", *run_script(args, "cold_start.py", "--sepia", args.sepia, "--twins", twins, "--rounds", str(args.rounds), "--threads", str(args.threads))]
         if "explain" in args.parts:
-            extra += ["", *run_script(args, "explain_peer.py", "--bench", args.explain_bench, "--rounds", str(args.rounds), "--threads", str(args.threads),
-                                      *(["--quick"] if args.quick else []))]
+            extra += ["", *run_script(args, "explain_peer.py", "--bench", args.explain_bench, "--rounds", str(args.rounds), "--threads", str(args.threads))]
     return ceilings, repetitions, checks, extra
 
 
@@ -218,7 +237,7 @@ def arguments():
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--repeat", type=int, default=1, help="the whole run so many times; the tables give every median")
-    parser.add_argument("--burst", type=float, default=0.4, help="seconds that a contender works in a round, at least one step")
+    parser.add_argument("--burst", type=float, default=0.3, help="seconds that a contender works in a round, at least one step")
     parser.add_argument("--isa", default="", choices=("", "avx2"), help="hold sepia and PyTorch to these instructions")
     parser.add_argument("--quick", action="store_true", help="one round of short bursts: proves that everything runs, measures nothing")
     parser.add_argument("--step-bench", default=str(build / "step_bench"))

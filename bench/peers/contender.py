@@ -4,6 +4,8 @@ Its language is described in serving.py. Memory is read from /proc by the conduc
 first (VmHWM, reset once everything is built, compiled and warm), `at_start` what the process held before it built anything.
 """
 
+import contextlib
+import ctypes
 import json
 import pathlib
 import select
@@ -20,21 +22,27 @@ class Failed(Exception):
     """The contender cannot take part; its message says why."""
 
 
+def die_with_parent():
+    """In the child: a stopped process must not outlive its conductor."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
 class Contender:
     def __init__(self, who, command, allowed, environment):
-        self.who, self.allowed = who, allowed
+        """Starts the process and does not wait for it: ready() does."""
+        self.who, self.allowed, self.version = who, allowed, ""
         self.seconds, self.reps, self.peak_mib, self.at_start_mib, self.difference = [], 1, None, None, None
         self.errors = tempfile.TemporaryFile(mode="w+")
         try:
-            self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, text=True, env=environment)
+            self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, text=True, env=environment,
+                                            preexec_fn=die_with_parent)
         except OSError as problem:
             raise Failed(f"{command[0]}: {problem.strerror}") from None
-        try:
-            self.version = self.read()["name"]
-            self.at_start_mib = self.memory("VmRSS")
-        except Failed:
-            self.close()
-            raise
+
+    def ready(self):
+        self.version = self.read()["name"]
+        self.at_start_mib = self.memory("VmRSS")
+        self.process.send_signal(signal.SIGSTOP)
 
     def read(self):
         if not select.select([self.process.stdout], [], [], PATIENCE)[0]:
@@ -55,6 +63,12 @@ class Contender:
             pass  # read() tells what it said
         return self.read()
 
+    @contextlib.contextmanager
+    def awake(self):
+        self.process.send_signal(signal.SIGCONT)
+        yield
+        self.process.send_signal(signal.SIGSTOP)
+
     def memory(self, field):
         """MiB of VmRSS or VmHWM."""
         for line in pathlib.Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii").splitlines():
@@ -64,19 +78,18 @@ class Contender:
 
     def prepare(self, what, batch, burst):
         """Builds, compiles, warms up and checks; settles how many repetitions make a burst of that many seconds."""
-        answer = self.ask(what, batch, 1)
-        self.difference = answer.get("difference")
-        if self.difference is not None and not self.difference <= self.allowed:
-            raise Failed(f"its answer differs from the twin's by {self.difference:.2g}")
-        self.reps = max(1, min(200, round(burst / answer["seconds"][0])))
-        pathlib.Path(f"/proc/{self.process.pid}/clear_refs").write_text("5", encoding="ascii")  # the peak starts anew
-        self.process.send_signal(signal.SIGSTOP)
+        with self.awake():
+            answer = self.ask(what, batch, 1)
+            self.difference = answer.get("difference")
+            if self.difference is not None and not self.difference <= self.allowed:
+                raise Failed(f"its answer differs from the twin's by {self.difference:.2g}")
+            self.seconds, self.reps = [], max(1, min(1000, round(burst / answer["seconds"][0])))
+            pathlib.Path(f"/proc/{self.process.pid}/clear_refs").write_text("5", encoding="ascii")  # the peak starts anew
 
     def turn(self, what, batch):
-        self.process.send_signal(signal.SIGCONT)
-        self.seconds.append(statistics.median(self.ask(what, batch, self.reps)["seconds"]))
-        self.peak_mib = self.memory("VmHWM")
-        self.process.send_signal(signal.SIGSTOP)
+        with self.awake():
+            self.seconds.append(statistics.median(self.ask(what, batch, self.reps)["seconds"]))
+            self.peak_mib = self.memory("VmHWM")
 
     def close(self):
         self.process.send_signal(signal.SIGCONT)

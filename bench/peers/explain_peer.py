@@ -1,6 +1,6 @@
 """Explanations of 36 pictures by sepia and by PyTorch's libraries (pytorch-grad-cam, Captum), in turn, each in its own process.
 
-    python bench/peers/explain_peer.py --bench build/explain_bench --rounds 5 [--quick]        prints a markdown table
+    python bench/peers/explain_peer.py --bench build/explain_bench --rounds 5        prints a markdown table
 
 Both sides begin with pictures in memory and a network that is built and warm, and end with 36 maps of 256x256; sepia's side starts from
 bytes and its program is bench/explain_bench.cpp. pytorch-grad-cam gets all pictures in one batch, as it is used; Captum's saliency too, its
@@ -70,13 +70,12 @@ def main():
     parser = argparse.ArgumentParser(description="Time explanations; see the head of this file.")
     parser.add_argument("--bench", required=True, help="sepia's explain_bench")
     parser.add_argument("--networks", default="edgenet,simplenet")
-    parser.add_argument("--methods", default="gradcam,saliency,smoothgrad,ig")
+    parser.add_argument("--methods", default="gradcam,saliency", help="comma-separated: " + ", ".join(LIBRARY) + " (the last two take minutes)")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2, choices=(1, 2))
-    parser.add_argument("--quick", action="store_true", help="Grad-CAM and saliency only")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    methods = [m for m in args.methods.split(",") if not args.quick or m in ("gradcam", "saliency")]
+    methods = args.methods.split(",")
     print(f"Explanations of {PICTURES} pictures of 256x256, in process on both sides, {args.threads} threads.\n")
     print("| network | method | sepia, s | peer | its best, s (layout) | times sepia's (lowest to highest round) |\n|---|---|---|---|---|---|")
     for network in args.networks.split(","):

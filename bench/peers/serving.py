@@ -2,9 +2,10 @@
 
     "train REPS" or "infer BATCH REPS"  ->  {"seconds": [...], "difference": D}
 
-The first request for a kind of work runs it twice before the clock starts (compilation, plans, buffers), later ones once, unless it takes
-over a second. `difference` is how far the work's answer was from the twin's at the first run of all: largest difference of a logit over the
-largest logit, or of the first training step's loss, relative. step_bench --serve speaks the same language without `difference`.
+The first request for a kind of work runs it once before the clock starts (compilation, plans, buffers; and it is only a rehearsal, see
+contender.py), and so do later ones, unless it takes over a second. `difference` is how far the work's answer was from the twin's at the first
+run of all: largest difference of a logit over the largest logit, or of the first training step's loss, relative. step_bench --serve speaks
+the same language without `difference`.
 """
 
 import json
@@ -47,7 +48,7 @@ def serve(name, prepare):
             step, check = prepare(what, batch)
             apart = check()
             known[what, batch] = [step, apart, 0.0]
-            warm_up = 1
+            warm_up = 0
         else:
             warm_up = 1 if known[what, batch][2] < 1 else 0
         step, apart, _ = known[what, batch]
