@@ -77,6 +77,13 @@ def row_of(who, contender=None, why=""):
             "difference": contender.difference, "why": why, "version": contender.version}
 
 
+def available_mib():
+    for line in pathlib.Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) / 1024
+    return float("inf")
+
+
 class Field:
     """All contenders of one network in one precision, for training or for inference; who fails is out, and `absent` says why."""
 
@@ -104,6 +111,15 @@ class Field:
                 self.alive.remove(contender)
                 contender.close()
 
+    def make_room(self, contender):
+        """Three PyTorch processes that train xception keep 4.6 GB each between their steps, which need 7: where memory is short they let go."""
+        needed = max(other.memory("VmHWM") or 0 for other in self.alive) - (contender.memory("VmRSS") or 0)
+        if available_mib() < needed + 512:
+            say(f"{self.name}: memory is short, {contender.who} gets what the others keep")
+            for other in self.alive:
+                if other is not contender:
+                    other.trim()
+
     def close(self):
         for contender in self.alive:
             contender.close()
@@ -112,9 +128,18 @@ class Field:
 def compare(args, field, network, kind, precision, log):
     """All rounds of one kind of work."""
     what, batch = ("train", args.batch) if kind == "train" else ("infer", int(kind.removeprefix("infer")))
-    field.each(lambda contender: contender.prepare(what, batch, args.burst))
+
+    def prepare(contender):
+        field.make_room(contender)
+        contender.prepare(what, batch, args.burst)
+
+    def take_turn(contender):
+        field.make_room(contender)
+        contender.turn(what, batch)
+
+    field.each(prepare)
     for turn in range(args.rounds):
-        field.each(lambda contender: contender.turn(what, batch), turn)
+        field.each(take_turn, turn)
         for c in field.alive:
             log.write(json.dumps({"network": network, "what": kind, "precision": precision, "round": turn, "who": c.who, "seconds": c.seconds[-1], "reps": c.reps,
                                   "peak_mib": c.peak_mib}) + "\n")
@@ -177,7 +202,7 @@ def networks_part(args, twins, log):
     comparisons, checks = [], []
     for network in args.networks:
         if not (pathlib.Path(twins) / f"{network}.npz").exists():
-            subprocess.run([sys.executable, "-W", "ignore", str(HERE / "twins.py"), twins, network, str(max(32, args.batch))], check=True)
+            subprocess.run([sys.executable, "-W", "ignore", str(HERE / "twins.py"), twins, network, str(args.batch)], check=True)
         for precision in args.precision:
             checks.append(same_network(args, twins, network, precision))
             say("sepia's difference from the twin: " + checks[-1])

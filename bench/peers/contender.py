@@ -56,8 +56,11 @@ class Contender:
         return json.loads(line)
 
     def ask(self, what, batch, reps):
+        return self.request(f"train {reps}" if what == "train" else f"infer {batch} {reps}")
+
+    def request(self, words):
         try:
-            self.process.stdin.write(f"train {reps}\n" if what == "train" else f"infer {batch} {reps}\n")
+            self.process.stdin.write(words + "\n")
             self.process.stdin.flush()
         except BrokenPipeError:
             pass  # read() tells what it said
@@ -90,6 +93,12 @@ class Contender:
         with self.awake():
             self.seconds.append(statistics.median(self.ask(what, batch, self.reps)["seconds"]))
             self.peak_mib = self.memory("VmHWM")
+
+    def trim(self):
+        """Gives back what the allocator keeps between steps; sepia's memory is planned once and stays."""
+        if self.who != "sepia":
+            with self.awake():
+                self.request("trim")
 
     def close(self):
         self.process.send_signal(signal.SIGCONT)

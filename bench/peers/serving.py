@@ -1,13 +1,15 @@
 """What every peer's process does: says that it is ready, then answers requests until its input ends.
 
     "train REPS" or "infer BATCH REPS"  ->  {"seconds": [...], "difference": D}
+    "trim"                              ->  {}, and the memory that the allocator had kept is the system's again
 
 The first request for a kind of work runs it once before the clock starts (compilation, plans, buffers; and it is only a rehearsal, see
 contender.py), and so do later ones, unless it takes over a second. `difference` is how far the work's answer was from the twin's at the first
 run of all: largest difference of a logit over the largest logit, or of the first training step's loss, relative. step_bench --serve speaks
-the same language without `difference`.
+the same language without `difference` and "trim".
 """
 
+import ctypes
 import json
 import pathlib
 import sys
@@ -43,6 +45,12 @@ def serve(name, prepare):
     known = {}
     for line in sys.stdin:
         words = line.split()
+        if words == ["trim"]:
+            ctypes.CDLL(None).malloc_trim(0)
+            for work in known.values():
+                work[2] = 0.0  # the next step must fetch the memory anew: it is not timed
+            print("{}", flush=True)
+            continue
         what, batch, reps = words[0], int(words[1]) if words[0] == "infer" else 0, int(words[-1])
         if (what, batch) not in known:
             step, check = prepare(what, batch)

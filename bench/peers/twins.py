@@ -3,7 +3,7 @@
     python bench/peers/twins.py FOLDER edgenet 32       writes edgenet.safetensors, edgenet.onnx, edgenet.npz and picture0.png to picture3.png
 
 One process writes them before anything is timed; the peers read them. edgenet.npz holds pictures x (32, 3, 256, 256), what the network
-answers in evaluation mode (logits), the loss of the first training step with labels 0, 1, 0, 1, ..., and the logits of the PNG files,
+answers in evaluation mode (logits), the loss of a first training step of 32 (the number given) with labels 0, 1, 0, 1, ..., and the logits of the PNG files,
 with which sepia's own answer is compared.
 """
 
@@ -24,7 +24,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tests" / "
 from counter_formula import MEAN, STD  # noqa: E402
 from networks import build  # noqa: E402
 
-SIZE = 256
+SIZE, PICTURES = 256, 32
 
 
 def make(name):
@@ -85,11 +85,11 @@ def prepare(folder, name, batch):
     save_file({key: value.contiguous() for key, value in model.state_dict().items()}, folder / f"{name}.safetensors", metadata={"format": "pt"})
     if importlib.util.find_spec("onnx"):  # not needed on a GPU
         export_onnx(model, folder / f"{name}.onnx")
-    x = torch.randn(batch, 3, SIZE, SIZE)
+    x = torch.randn(max(batch, PICTURES), 3, SIZE, SIZE)
     with torch.inference_mode():
         logits = model(x)
         of_pictures = model(normalised(noise_pictures(folder), name))
-        loss = F.cross_entropy(model.train()(x), labels(batch))
+        loss = F.cross_entropy(model.train()(x[:batch]), labels(batch))
     np.savez(folder / f"{name}.npz", x=x.numpy(), logits=logits.numpy(), loss=loss.item(), of_pictures=of_pictures.numpy())
 
 
