@@ -62,19 +62,20 @@ SEPIA_DISPATCH(add_forward, AddForward)
 SEPIA_DISPATCH(accumulate_into, AccumulateInto)
 
 /// A byte has 256 values, so each channel's map is a table, computed in double once per call.
+template <class T>
 struct ByteTables {
-  float of[3][256];
+  T of[3][256];
 
   ByteTables(const std::array<double, 3>& mean, const std::array<double, 3>& std) {
     for (std::size_t c = 0; c < 3; ++c) {
-      for (int value = 0; value < 256; ++value) of[c][value] = static_cast<float>((value / 255.0 - mean[c]) / std[c]);
+      for (int value = 0; value < 256; ++value) of[c][value] = static_cast<T>(static_cast<float>((value / 255.0 - mean[c]) / std[c]));
     }
   }
 };
 
 /// Output row h of picture n, cut and mirrored.
 template <class T>
-void cut_row(const ImagesToInput<T>& a, const ByteTables& tables, std::int64_t n, std::int64_t h) {
+void cut_row(const ImagesToInput<T>& a, const ByteTables<T>& tables, std::int64_t n, std::int64_t h) {
   const std::int64_t rows = a.source_rows(), columns = a.source_columns();
   const std::int64_t row = (a.crop_y ? a.crop_y[n] : 0) + h, left = a.crop_x ? a.crop_x[n] : 0;
   const bool flip = a.flip && a.flip[n];
@@ -82,14 +83,14 @@ void cut_row(const ImagesToInput<T>& a, const ByteTables& tables, std::int64_t n
   for (std::int64_t w = 0; w < a.width; ++w) {
     const std::int64_t column = left + (flip ? a.width - 1 - w : w);
     const bool inside = row >= 0 && row < rows && column >= 0 && column < columns;
-    for (std::int64_t c = 0; c < 3; ++c) y[w * 3 + c] = static_cast<T>(tables.of[c][inside ? a.pixels[((n * rows + row) * columns + column) * 3 + c] : 0]);
+    for (std::int64_t c = 0; c < 3; ++c) y[w * 3 + c] = tables.of[c][inside ? a.pixels[((n * rows + row) * columns + column) * 3 + c] : 0];
   }
 }
 
 template <class T>
 void input_of(const ImagesToInput<T>& a) {
   constexpr std::int64_t kChannels = 3, kPixelsPerPiece = 16384;
-  const ByteTables tables(a.mean, a.std);
+  const ByteTables<T> tables(a.mean, a.std);
   if (!a.as_they_lie()) {
     parallel_for(a.batch * a.height, [&](std::int64_t row) { cut_row(a, tables, row / a.height, row % a.height); });
     return;
@@ -98,7 +99,7 @@ void input_of(const ImagesToInput<T>& a) {
   parallel_for(pieces_of(pixels, kPixelsPerPiece), [&](std::int64_t piece) {
     const std::int64_t end = std::min(pixels, (piece + 1) * kPixelsPerPiece);
     for (std::int64_t i = piece * kPixelsPerPiece; i < end; ++i) {
-      for (std::int64_t c = 0; c < kChannels; ++c) a.y[i * kChannels + c] = static_cast<T>(tables.of[c][a.pixels[i * kChannels + c]]);
+      for (std::int64_t c = 0; c < kChannels; ++c) a.y[i * kChannels + c] = tables.of[c][a.pixels[i * kChannels + c]];
     }
   });
 }

@@ -83,12 +83,21 @@ HWY_INLINE V splat(float value) {
   return hn::Set(Floats(), value);
 }
 
+// With 512-bit vectors bf16 numbers go through the instructions of AVX-512 BF16, for which Highway has no name yet: only a processor
+// that has them gets a table of bf16 kernels (has_bf16_products).
+
 /// bf16 numbers are the upper halves of floats.
 HWY_INLINE V widened(hn::Vec<Halves> halves) {
   return hn::BitCast(Floats(), hn::ShiftLeft<16>(hn::PromoteTo(Words(), halves)));
 }
-/// Rounds as bf16(float) does: to nearest, ties to even, NaN to a quiet NaN.
+/// Rounds as bf16(float) does: to nearest, ties to even, NaN to a quiet NaN; only denormals, which count as zero in every kernel, may
+/// become zero.
 HWY_INLINE hn::Vec<Halves> narrowed(V v) {
+#if HWY_TARGET == HWY_AVX3
+  hn::Vec<Halves> halves;
+  asm("vcvtneps2bf16 %1, %t0" : "=v"(halves.raw) : "v"(v.raw));
+  return halves;
+#else
   const Words words;
   const auto bits = hn::BitCast(words, v);
   const auto upper = hn::ShiftRight<16>(bits);
@@ -97,6 +106,19 @@ HWY_INLINE hn::Vec<Halves> narrowed(V v) {
   const auto quiet = hn::Or(upper, hn::Set(words, 0x40u));
   const auto result = hn::IfThenElse(hn::RebindMask(words, hn::IsNaN(v)), quiet, rounded);
   return hn::DemoteTo(Halves(), hn::BitCast(Ints(), result));
+#endif
+}
+/// sum + x0 y0 + x1 y1 in each lane, of pairs of bf16 numbers: x0 and y0 in the lower halves of the 32 bits.
+HWY_INLINE V add_products_of_pairs(V sum, V x, V y) {
+#if HWY_TARGET == HWY_AVX3
+  asm("vdpbf16ps %2, %1, %0" : "+v"(sum.raw) : "v"(x.raw), "v"(y.raw));
+  return sum;
+#else
+  const Words words;
+  const auto lower = [=](V v) HWY_ATTR { return hn::BitCast(Floats(), hn::ShiftLeft<16>(hn::BitCast(words, v))); };
+  const auto upper = [=](V v) HWY_ATTR { return hn::BitCast(Floats(), hn::And(hn::BitCast(words, v), hn::Set(words, 0xffff0000u))); };
+  return hn::MulAdd(upper(x), upper(y), hn::MulAdd(lower(x), lower(y), sum));
+#endif
 }
 HWY_INLINE const std::uint16_t* bits_of(const bf16* p) { return reinterpret_cast<const std::uint16_t*>(p); }
 HWY_INLINE std::uint16_t* bits_of(bf16* p) { return reinterpret_cast<std::uint16_t*>(p); }
