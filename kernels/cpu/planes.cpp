@@ -15,6 +15,27 @@ std::int64_t round_up(std::int64_t value, std::int64_t to) {
   return pieces_of(value, to) * to;
 }
 
+// A row (width, channels) with its prologue carried out: as it lies where it can be taken so, else a copy.
+template <class T>
+const float* row_as_floats(const Prologue<T>& prologue, std::int64_t width, std::int64_t channels, const T* row) {
+  if constexpr (std::is_same_v<T, float>) {
+    if (prologue.identity()) return row;
+  }
+  float* copy = scratch(Scratch::kRow, width * channels);
+  activate_rows(as_float(prologue), {width, channels, channels}, row, copy);
+  return copy;
+}
+
+// Columns of a row, its channels apart: out[c * plane + w] = row[w * step + c].
+void channels_apart(std::int64_t columns, std::int64_t channels, const float* row, std::int64_t step, float* out, std::int64_t plane) {
+  transpose(columns, channels, row, step, out, plane);
+}
+void channels_apart(std::int64_t columns, std::int64_t channels, const float* row, std::int64_t step, bf16* out, std::int64_t plane) {
+  float* apart = scratch(Scratch::kShared, channels * columns);
+  transpose(columns, channels, row, step, apart, columns);
+  round_rows({channels, columns, plane}, apart, columns, nullptr, out);
+}
+
 }  // namespace
 
 PlaneLayout::PlaneLayout(const PlanarConv& conv, std::int64_t out_rows, std::int64_t slack)
@@ -31,36 +52,26 @@ PlanarBands::PlanarBands(const PlanarConv& conv, std::int64_t most) {
   per_picture = pieces_of(conv.out_height, rows);
 }
 
-template <class T>
+template <class T, class Plane>
 void load_input_planes(const PlanarConv& conv, const PlaneLayout& layout, const Prologue<T>& prologue, const T* picture,
-                       std::int64_t first, std::int64_t rows, float* planes) {
+                       std::int64_t first, std::int64_t rows, Plane* planes) {
   const std::int64_t channels = conv.in_channels, stride = layout.stride, channel_plane = stride * stride * layout.plane;
   const std::int64_t input_rows = (rows - 1) * stride + conv.kernel_h;
-  // A row as it enters the planes: as it lies where it can be taken so, else a copy.
-  const auto floats_of = [&](const T* row) -> const float* {
-    if constexpr (std::is_same_v<T, float>) {
-      if (prologue.identity()) return row;
-    }
-    float* activated = scratch(Scratch::kRow, conv.in_width * channels);
-    activate_rows(as_float(prologue), {conv.in_width, channels, channels}, row, activated);
-    return activated;
-  };
   for (std::int64_t i = 0; i < input_rows; ++i) {
     const std::int64_t h = first * stride + i - conv.pad_h;
     const bool inside = h >= 0 && h < conv.in_height;
-    const float* row = inside ? floats_of(picture + h * conv.in_width * channels) : nullptr;
+    const float* row = inside ? row_as_floats(prologue, conv.in_width, channels, picture + h * conv.in_width * channels) : nullptr;
     for (std::int64_t phase = 0; phase < stride; ++phase) {
-      float* to = planes + layout.plane_of(0, i % stride, phase) + i / stride * layout.pitch;
+      Plane* to = planes + layout.plane_of(0, i % stride, phase) + i / stride * layout.pitch;
       // Columns of this remainder that lie in the picture: w = column * stride + phase - pad_w in [0, in_width).
       const std::int64_t begin = std::max<std::int64_t>(0, pieces_of(conv.pad_w - phase, stride));
       const std::int64_t end = inside ? std::min(layout.pitch, pieces_of(conv.in_width + conv.pad_w - phase, stride)) : begin;
       for (std::int64_t c = 0; c < channels; ++c) {
-        std::fill_n(to + c * channel_plane, std::min(begin, layout.pitch), 0.0F);
-        if (end < layout.pitch) std::fill(to + c * channel_plane + std::max(end, begin), to + c * channel_plane + layout.pitch, 0.0F);
+        std::fill_n(to + c * channel_plane, std::min(begin, layout.pitch), Plane{});
+        if (end < layout.pitch) std::fill(to + c * channel_plane + std::max(end, begin), to + c * channel_plane + layout.pitch, Plane{});
       }
       if (end > begin) {
-        transpose(end - begin, channels, row + (begin * stride + phase - conv.pad_w) * channels, stride * channels, to + begin,
-                  channel_plane);
+        channels_apart(end - begin, channels, row + (begin * stride + phase - conv.pad_w) * channels, stride * channels, to + begin, channel_plane);
       }
     }
   }
@@ -68,35 +79,52 @@ void load_input_planes(const PlanarConv& conv, const PlaneLayout& layout, const 
     for (std::int64_t row_phase = 0; row_phase < stride; ++row_phase) {
       const std::int64_t filled = pieces_of(input_rows - row_phase, stride) * layout.pitch;
       for (std::int64_t phase = 0; phase < stride; ++phase) {
-        float* plane = planes + layout.plane_of(c, row_phase, phase);
-        std::fill(plane + filled, plane + layout.plane, 0.0F);
+        Plane* plane = planes + layout.plane_of(c, row_phase, phase);
+        std::fill(plane + filled, plane + layout.plane, Plane{});
       }
     }
   }
 }
 
+void load_pair_planes(const PlanarConv& conv, const PlaneLayout& layout, const Prologue<bf16>& prologue, const bf16* picture, std::int64_t first,
+                      std::int64_t rows, float* planes) {
+  const std::int64_t channels = conv.in_channels, pairs = channels / 2, width = conv.in_width;
+  const bool odd = channels % 2 == 1, rows_in_pairs = odd && conv.kernel_h > 1;
+  std::fill_n(planes, pieces_of(channels, 2) * layout.plane, 0.0F);
+  float* apart = scratch(Scratch::kShared, channels * width);
+  for (std::int64_t i = 0; i < rows - 1 + conv.kernel_h; ++i) {
+    const std::int64_t h = first + i - conv.pad_h;
+    if (h < 0 || h >= conv.in_height) continue;
+    const float* row = row_as_floats(prologue, width, channels, picture + h * width * channels);
+    transpose(width, channels, row, channels, apart, width);
+    auto* to = reinterpret_cast<std::uint32_t*>(planes) + i * layout.pitch + conv.pad_w;
+    const auto bits = [&](std::int64_t c) { return reinterpret_cast<const std::uint32_t*>(apart + c * width); };
+    for (std::int64_t j = 0; j < pairs; ++j, to += layout.plane) {
+      const std::uint32_t *lower = bits(2 * j), *upper = bits(2 * j + 1);
+      for (std::int64_t w = 0; w < width; ++w) to[w] = lower[w] >> 16 | (upper[w] & 0xffff0000U);
+    }
+    if (!odd) continue;
+    const std::uint32_t* last = bits(channels - 1);
+    for (std::int64_t w = 0; w < width; ++w) to[w] = last[w] >> 16;
+    if (!rows_in_pairs || i == 0) continue;
+    std::uint32_t* above = to - layout.pitch;
+    for (std::int64_t w = 0; w < width; ++w) above[w] |= last[w] & 0xffff0000U;
+  }
+}
+
 template <class T>
-void load_output_planes(const PlanarConv& conv, const PlaneLayout& layout, const T* picture, std::int64_t first, std::int64_t rows,
-                        float* planes) {
+void load_output_planes(const PlanarConv& conv, const PlaneLayout& layout, const T* picture, std::int64_t first, std::int64_t rows, T* planes) {
   const std::int64_t channels = conv.out_channels;
   for (std::int64_t p = 0; p < rows; ++p) {
-    float* to = planes + p * layout.pitch;
+    T* to = planes + p * layout.pitch;
     const T* row = picture + (first + p) * conv.out_width * channels;
-    const float* floats = nullptr;
-    if constexpr (std::is_same_v<T, float>) {
-      floats = row;
-    } else {
-      float* copy = scratch(Scratch::kRow, conv.out_width * channels);
-      activate_rows({}, {1, conv.out_width * channels, conv.out_width * channels}, row, copy);
-      floats = copy;
-    }
-    transpose(conv.out_width, channels, floats, channels, to, layout.out_plane);
+    channels_apart(conv.out_width, channels, row_as_floats({}, conv.out_width, channels, row), channels, to, layout.out_plane);
     for (std::int64_t k = 0; k < channels; ++k) {
-      std::fill(to + k * layout.out_plane + conv.out_width, to + k * layout.out_plane + layout.pitch, 0.0F);
+      std::fill(to + k * layout.out_plane + conv.out_width, to + k * layout.out_plane + layout.pitch, T{});
     }
   }
   for (std::int64_t k = 0; k < channels; ++k) {
-    std::fill(planes + k * layout.out_plane + rows * layout.pitch, planes + (k + 1) * layout.out_plane, 0.0F);
+    std::fill(planes + k * layout.out_plane + rows * layout.pitch, planes + (k + 1) * layout.out_plane, T{});
   }
 }
 
@@ -116,8 +144,9 @@ void store_output_planes(const PlanarConv& conv, const PlaneLayout& layout, cons
 
 template void load_input_planes(const PlanarConv&, const PlaneLayout&, const Prologue<float>&, const float*, std::int64_t, std::int64_t, float*);
 template void load_input_planes(const PlanarConv&, const PlaneLayout&, const Prologue<bf16>&, const bf16*, std::int64_t, std::int64_t, float*);
+template void load_input_planes(const PlanarConv&, const PlaneLayout&, const Prologue<bf16>&, const bf16*, std::int64_t, std::int64_t, bf16*);
 template void load_output_planes(const PlanarConv&, const PlaneLayout&, const float*, std::int64_t, std::int64_t, float*);
-template void load_output_planes(const PlanarConv&, const PlaneLayout&, const bf16*, std::int64_t, std::int64_t, float*);
+template void load_output_planes(const PlanarConv&, const PlaneLayout&, const bf16*, std::int64_t, std::int64_t, bf16*);
 template void store_output_planes(const PlanarConv&, const PlaneLayout&, const float*, std::int64_t, float*);
 template void store_output_planes(const PlanarConv&, const PlaneLayout&, const float*, std::int64_t, bf16*);
 
