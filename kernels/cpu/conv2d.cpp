@@ -21,9 +21,9 @@ bool few_channels(const Conv2dShape& s) {
   return s.in_channels <= 24 && s.out_channels <= 32;
 }
 
-// Few inputs, whole vectors of outputs.
+// Few inputs, whole vectors of outputs; filter rows of two taps at least, since bf16 takes them in pairs.
 bool direct(const Conv2dShape& s) {
-  return s.out_channels % 32 == 0 && s.kernel_h * s.kernel_w * s.in_channels <= 288;
+  return s.out_channels % 32 == 0 && s.kernel_w * s.in_channels > 1 && s.kernel_h * s.kernel_w * s.in_channels <= 288;
 }
 
 template <class T>

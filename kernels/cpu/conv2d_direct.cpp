@@ -1,15 +1,18 @@
 // Dense convolution (kernels/conv2d.h) with few input and 32, 64, ... output channels: the first layer of edgenet and xception.
 // Vectors hold output channels, so inputs and outputs stay NHWC and nothing is gathered or transposed but the weights.
 //
-// The inputs of an output position under one filter row are kernel_w * in_channels consecutive floats; tap j of filter row r at
+// The inputs of an output position under one filter row are kernel_w * in_channels consecutive numbers; tap j of filter row r at
 // position q is row[r][q * stride * in_channels + j].
 //   forward          tile of kPositions positions x 2 vectors of channels: per tap 2 loads of weights, one broadcast input per
 //                    position, 2 kPositions fused multiply-adds
+//                    in bf16 taps go in pairs, whose two products one instruction adds
 //   backward weight  tile of up to kTaps taps x 2 vectors of channels over all positions of a band: per position 2 loads of
 //                    grad_y, one broadcast input per tap
 // Work is cut into bands of output rows by shape alone; gradients have a partial sum per chunk of bands, added in order: deterministic.
 // Cost: 2 N P Q K R S C FLOP; with 3 channels about as many bytes of y as arithmetic can keep up with.
 #include <algorithm>
+#include <cstring>
+#include <type_traits>
 
 #include "engine/base/parallel_for.h"
 #include "kernels/cpu/conv2d_paths.h"
@@ -29,11 +32,12 @@
 namespace sepia::kernels::cpu {
 
 // A band of output rows and the input rows it needs.
+template <class In>
 struct DirectBand {
-  const float* input;          // first padded input row of the band
-  std::int64_t row_pitch;      // floats between input rows
-  std::int64_t row_step;       // floats between the input rows of neighbouring output rows
-  std::int64_t step;           // floats between the inputs of neighbouring positions
+  const In* input;             // first padded input row of the band
+  std::int64_t row_pitch;      // elements between input rows
+  std::int64_t row_step;       // elements between the input rows of neighbouring output rows
+  std::int64_t step;           // elements between the inputs of neighbouring positions
   std::int64_t kernel_h, run;  // filter rows; taps in each
   std::int64_t rows, width;    // of output
   std::int64_t channels;       // of output: a multiple of 32
@@ -48,24 +52,41 @@ namespace sepia::kernels::cpu::HWY_NAMESPACE {
 constexpr int kPositions = kManyRegisters ? 12 : 6;
 constexpr int kTaps = kManyRegisters ? 10 : 5;
 
-// kCount positions from `input` on, channels [first, first + two vectors).
+// An input in all lanes, and its product added; in bf16 two neighbouring inputs at once.
+template <class In>
+constexpr std::int64_t kTogether = sizeof(float) / sizeof(In);
+HWY_INLINE V everywhere(const float* x) { return splat(*x); }
+HWY_INLINE V everywhere(const bf16* x) {
+  std::uint32_t pair = 0;
+  std::memcpy(&pair, x, sizeof pair);
+  return hn::BitCast(Floats(), hn::Set(Words(), pair));
+}
+template <class In>
+HWY_INLINE V add_product(V sum, V w, V x) {
+  if constexpr (std::is_same_v<In, bf16>) return add_products_of_pairs(sum, w, x);
+  else return hn::MulAdd(w, x, sum);
+}
+
+// kCount positions from `input` on, channels [first, first + two vectors). Where pairs do not divide a filter row, the last one overlaps
+// the pair before and has a zero weight there.
 template <int kCount, class T>
-HWY_INLINE void ForwardTile(const DirectBand& band, const float* input, const float* weights, const float* bias, T* y) {
+HWY_INLINE void ForwardTile(const DirectBand<T>& band, const T* input, const float* weights, const float* bias, T* y) {
   const Floats d;
   const V start0 = bias ? hn::LoadU(d, bias) : hn::Zero(d), start1 = bias ? hn::LoadU(d, bias + kLanes) : hn::Zero(d);
   V sum[kCount][2];
 #pragma GCC unroll 12
   for (int i = 0; i < kCount; ++i) sum[i][0] = start0, sum[i][1] = start1;
   for (std::int64_t r = 0; r < band.kernel_h; ++r) {
-    const float* row = input + r * band.row_pitch;
-    for (std::int64_t j = 0; j < band.run; ++j, weights += band.channels) {
+    const T* row = input + r * band.row_pitch;
+    for (std::int64_t j = 0; j < band.run; j += kTogether<T>, weights += band.channels) {
+      const std::int64_t first = std::min(j, band.run - kTogether<T>);
       const V w0 = hn::LoadU(d, weights), w1 = hn::LoadU(d, weights + kLanes);
 #pragma GCC unroll 12
       for (int i = 0; i < kCount; ++i) {
-        V x = hn::Set(d, row[i * band.step + j]);
+        V x = everywhere(row + i * band.step + first);
         hold(x);
-        sum[i][0] = hn::MulAdd(w0, x, sum[i][0]);
-        sum[i][1] = hn::MulAdd(w1, x, sum[i][1]);
+        sum[i][0] = add_product<T>(sum[i][0], w0, x);
+        sum[i][1] = add_product<T>(sum[i][1], w1, x);
       }
     }
   }
@@ -77,10 +98,10 @@ HWY_INLINE void ForwardTile(const DirectBand& band, const float* input, const fl
 }
 
 template <class T>
-void DirectForward(const DirectBand& band, const float* weights, const float* bias, T* y) {
+void DirectForward(const DirectBand<T>& band, const float* weights, const float* bias, T* y) {
   constexpr std::int64_t kPair = 2 * kLanes;
   for (std::int64_t p = 0; p < band.rows; ++p) {
-    const float* input = band.input + p * band.row_step;
+    const T* input = band.input + p * band.row_step;
     T* out = y + p * band.width * band.channels;
     for (std::int64_t k = 0; k < band.channels; k += kPair) {
       const float* first_bias = bias ? bias + k : nullptr;
@@ -99,7 +120,7 @@ void DirectForward(const DirectBand& band, const float* weights, const float* bi
 
 // sums[tap][channel] += over the band, for kCount taps whose input starts at `input` and two vectors of channels.
 template <int kCount, class T>
-HWY_NOINLINE void WeightTile(const DirectBand& band, const float* input, const T* grad_y, float* sums) {
+HWY_NOINLINE void WeightTile(const DirectBand<float>& band, const float* input, const T* grad_y, float* sums) {
   const Floats d;
   V sum[kCount][2];
 #pragma GCC unroll 10
@@ -130,7 +151,7 @@ HWY_NOINLINE void WeightTile(const DirectBand& band, const float* input, const T
 
 // Tiles of kCount taps while they fit, then smaller ones.
 template <int kCount, class T>
-void WeightTaps(const DirectBand& band, const float* row, const T* grad_y, std::int64_t j, float* sums) {
+void WeightTaps(const DirectBand<float>& band, const float* row, const T* grad_y, std::int64_t j, float* sums) {
   for (; j + kCount <= band.run; j += kCount) WeightTile<kCount>(band, row + j, grad_y, sums + j * band.channels);
   if constexpr (kCount > 1) {
     if (j < band.run) WeightTaps<kCount - 1>(band, row, grad_y, j, sums);
@@ -139,7 +160,7 @@ void WeightTaps(const DirectBand& band, const float* row, const T* grad_y, std::
 
 // sums is (taps, channels).
 template <class T>
-void DirectWeight(const DirectBand& band, const T* grad_y, float* sums) {
+void DirectWeight(const DirectBand<float>& band, const T* grad_y, float* sums) {
   constexpr std::int64_t kPair = 2 * kLanes;
   for (std::int64_t k = 0; k < band.channels; k += kPair) {
     for (std::int64_t r = 0; r < band.kernel_h; ++r) {
@@ -149,10 +170,10 @@ void DirectWeight(const DirectBand& band, const T* grad_y, float* sums) {
 }
 
 // What is dispatched is no template: F for float, H for bf16.
-void DirectForwardF(const DirectBand& band, const float* weights, const float* bias, float* y) { DirectForward(band, weights, bias, y); }
-void DirectForwardH(const DirectBand& band, const float* weights, const float* bias, bf16* y) { DirectForward(band, weights, bias, y); }
-void DirectWeightF(const DirectBand& band, const float* grad_y, float* sums) { DirectWeight(band, grad_y, sums); }
-void DirectWeightH(const DirectBand& band, const bf16* grad_y, float* sums) { DirectWeight(band, grad_y, sums); }
+void DirectForwardF(const DirectBand<float>& band, const float* weights, const float* bias, float* y) { DirectForward(band, weights, bias, y); }
+void DirectForwardH(const DirectBand<bf16>& band, const float* weights, const float* bias, bf16* y) { DirectForward(band, weights, bias, y); }
+void DirectWeightF(const DirectBand<float>& band, const float* grad_y, float* sums) { DirectWeight(band, grad_y, sums); }
+void DirectWeightH(const DirectBand<float>& band, const bf16* grad_y, float* sums) { DirectWeight(band, grad_y, sums); }
 
 }  // namespace sepia::kernels::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -176,22 +197,47 @@ struct DirectBands {
   std::int64_t rows, per_picture;
 };
 
-void direct_forward(const DirectBand& band, const float* weights, const float* bias, float* y) {
+void direct_forward(const DirectBand<float>& band, const float* weights, const float* bias, float* y) {
   HWY_DYNAMIC_DISPATCH(DirectForwardF)(band, weights, bias, y);
 }
-void direct_forward(const DirectBand& band, const float* weights, const float* bias, bf16* y) {
+void direct_forward(const DirectBand<bf16>& band, const float* weights, const float* bias, bf16* y) {
   HWY_DYNAMIC_DISPATCH(DirectForwardH)(band, weights, bias, y);
 }
-void direct_weight(const DirectBand& band, const float* grad_y, float* sums) { HWY_DYNAMIC_DISPATCH(DirectWeightF)(band, grad_y, sums); }
-void direct_weight(const DirectBand& band, const bf16* grad_y, float* sums) { HWY_DYNAMIC_DISPATCH(DirectWeightH)(band, grad_y, sums); }
+void direct_weight(const DirectBand<float>& band, const float* grad_y, float* sums) { HWY_DYNAMIC_DISPATCH(DirectWeightF)(band, grad_y, sums); }
+void direct_weight(const DirectBand<float>& band, const bf16* grad_y, float* sums) { HWY_DYNAMIC_DISPATCH(DirectWeightH)(band, grad_y, sums); }
 
-template <class T>
-DirectBand direct_band(const Conv2dShape& s, const Prologue<T>& prologue, const T* x, std::int64_t n, std::int64_t first,
-                       std::int64_t rows) {
-  const PaddedBand<float> input = padded_band<float>(s, prologue, x, n, first * s.stride, (rows - 1) * s.stride + s.kernel_h, Scratch::kPanel);
+template <class In, class T>
+DirectBand<In> direct_band(const Conv2dShape& s, const Prologue<T>& prologue, const T* x, std::int64_t n, std::int64_t first,
+                           std::int64_t rows) {
+  const PaddedBand<In> input = padded_band<In>(s, prologue, x, n, first * s.stride, (rows - 1) * s.stride + s.kernel_h, Scratch::kPanel);
   return {
       input.data,    input.row_pitch, s.stride * input.row_pitch, s.stride * s.in_channels, s.kernel_h, s.kernel_w * s.in_channels, rows,
       s.out_width(), s.out_channels};
+}
+
+// Filters (channels, taps) as (taps, channels).
+const float* filters_by_tap(const Conv2dShape& s, const float* weight) {
+  const std::int64_t taps = s.kernel_h * s.kernel_w * s.in_channels;
+  float* filters = scratch(Scratch::kWeights, taps * s.out_channels);
+  transpose(s.out_channels, taps, weight, taps, filters, s.out_channels);
+  return filters;
+}
+
+// In bf16 as (pairs of taps, channels), 32 bits each, with zero where the last pair of a filter row overlaps the one before.
+const float* filters_by_tap(const Conv2dShape& s, const bf16* weight) {
+  const std::int64_t run = s.kernel_w * s.in_channels, pairs = pieces_of(run, 2);
+  float* filters = scratch(Scratch::kWeights, s.kernel_h * pairs * s.out_channels);
+  auto* to = reinterpret_cast<std::uint32_t*>(filters);
+  for (std::int64_t r = 0; r < s.kernel_h; ++r) {
+    for (std::int64_t j = 0; j < run; j += 2) {
+      for (std::int64_t k = 0; k < s.out_channels; ++k) {
+        const bf16* row = weight + (k * s.kernel_h + r) * run;
+        const bool whole = j + 1 < run;
+        *to++ = whole ? row[j].bits | std::uint32_t{row[j + 1].bits} << 16 : std::uint32_t{row[j].bits} << 16;
+      }
+    }
+  }
+  return filters;
 }
 
 }  // namespace
@@ -200,12 +246,10 @@ template <class T>
 void conv2d_forward_direct(const Conv2dForward<T>& args) {
   const Conv2dShape& s = args.shape;
   const DirectBands bands(s);
-  const std::int64_t taps = s.kernel_h * s.kernel_w * s.in_channels;
-  float* weights = scratch(Scratch::kWeights, taps * s.out_channels);
-  transpose(s.out_channels, taps, as_floats(args.weight, s.out_channels * taps), taps, weights, s.out_channels);
+  const float* weights = filters_by_tap(s, args.weight);
   parallel_for(s.batch * bands.per_picture, [&](std::int64_t index) {
     const std::int64_t n = index / bands.per_picture, first = index % bands.per_picture * bands.rows;
-    const DirectBand band = direct_band(s, args.prologue, args.x, n, first, std::min(bands.rows, s.out_height() - first));
+    const DirectBand<T> band = direct_band<T>(s, args.prologue, args.x, n, first, std::min(bands.rows, s.out_height() - first));
     direct_forward(band, weights, args.bias, args.y + (n * s.out_height() + first) * s.out_width() * s.out_channels);
   });
 }
@@ -225,7 +269,7 @@ void conv2d_backward_weight_direct(const Conv2dBackwardWeight<T>& args) {
     std::fill_n(sums, weights, 0.0F);
     for (std::int64_t index = chunks.begin(chunk); index < chunks.end(chunk); ++index) {
       const std::int64_t n = index / bands.per_picture, first = index % bands.per_picture * bands.rows;
-      const DirectBand band = direct_band(s, args.prologue, args.x, n, first, std::min(bands.rows, s.out_height() - first));
+      const DirectBand<float> band = direct_band<float>(s, args.prologue, args.x, n, first, std::min(bands.rows, s.out_height() - first));
       const T* grad_y = args.grad_y + (n * s.out_height() + first) * s.out_width() * filters;
       direct_weight(band, grad_y, sums);
       if (args.grad_bias) add_column_sums({band.rows * band.width, filters, filters}, grad_y, partial + weights);

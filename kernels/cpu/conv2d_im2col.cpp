@@ -93,22 +93,27 @@ void conv2d_forward_im2col(const Conv2dForward<T>& args) {
     const Band band(bands, index);
     T* y = args.y + band.first_position * filters;
     const T* columns = gather_columns(bands, band, args.prologue, args.x);
-    float* sums = nullptr;  // y itself, or a panel that is rounded into it; what was gathered from is no longer needed
-    if constexpr (std::is_same_v<T, float>) sums = y;
-    else sums = scratch(Scratch::kOutput, band.positions * filters);
-    gemm(Gemm<T>{.m = band.positions,
-                 .n = filters,
-                 .k = bands.taps(),
-                 .a = columns,
-                 .lda = bands.taps(),
-                 .b = args.weight,
-                 .ldb = bands.taps(),
-                 .transpose_b = true,
-                 .c = sums,
-                 .ldc = filters});
+    Gemm<T> product{.m = band.positions,
+                    .n = filters,
+                    .k = bands.taps(),
+                    .a = columns,
+                    .lda = bands.taps(),
+                    .b = args.weight,
+                    .ldb = bands.taps(),
+                    .transpose_b = true,
+                    .ldc = filters};
     const Rows rows{band.positions, filters, filters};
-    if constexpr (std::is_same_v<T, bf16>) round_rows(rows, sums, filters, args.bias, y);
-    else if (args.bias) add_bias(rows, args.bias, y);
+    if constexpr (std::is_same_v<T, float>) {
+      product.c = y;
+      gemm(product);
+      if (args.bias) add_bias(rows, args.bias, y);
+    } else {
+      // A bias is added to the sums, in a panel, before they are rounded; what was gathered from is no longer needed.
+      if (args.bias) product.c = scratch(Scratch::kOutput, band.positions * filters);
+      else product.rounded = y;
+      gemm(product);
+      if (args.bias) round_rows(rows, product.c, filters, args.bias, y);
+    }
   });
 }
 

@@ -31,12 +31,12 @@ class OneThread {
 // What a compiled product depends on.
 struct Shape {
   std::array<std::int64_t, 6> sizes;  // m, n, k, lda, ldb, ldc
-  bool transpose_a, transpose_b, add;
+  bool transpose_a, transpose_b, add, rounded;
   bool operator==(const Shape&) const = default;
 };
 struct HashOfShape {
   std::size_t operator()(const Shape& shape) const {
-    std::size_t hash = (shape.transpose_a ? 1U : 0U) | (shape.transpose_b ? 2U : 0U) | (shape.add ? 4U : 0U);
+    std::size_t hash = (shape.transpose_a ? 1U : 0U) | (shape.transpose_b ? 2U : 0U) | (shape.add ? 4U : 0U) | (shape.rounded ? 8U : 0U);
     for (const std::int64_t size : shape.sizes) hash = hash * 0x9e3779b97f4a7c15ULL + static_cast<std::size_t>(size);
     return hash;
   }
@@ -60,12 +60,12 @@ class Bf16Product {
   explicit Bf16Product(const Shape& s)
       : Bf16Product(matrix(s.sizes[0], s.sizes[2], memory::data_type::bf16, s.sizes[3], s.transpose_a),
                     matrix(s.sizes[2], s.sizes[1], memory::data_type::bf16, s.sizes[4], s.transpose_b),
-                    matrix(s.sizes[0], s.sizes[1], memory::data_type::f32, s.sizes[5], false), s.add) {}
+                    matrix(s.sizes[0], s.sizes[1], s.rounded ? memory::data_type::bf16 : memory::data_type::f32, s.sizes[5], false), s.add) {}
 
   void run(const Gemm<bf16>& p) {
     a_.set_data_handle(const_cast<bf16*>(p.a));
     b_.set_data_handle(const_cast<bf16*>(p.b));
-    c_.set_data_handle(p.c);
+    c_.set_data_handle(p.rounded ? static_cast<void*>(p.rounded) : p.c);
     product_.execute(stream_, {{DNNL_ARG_SRC, a_}, {DNNL_ARG_WEIGHTS, b_}, {DNNL_ARG_DST, c_}});
     stream_.wait();
   }
@@ -114,7 +114,7 @@ void gemm(const Gemm<bf16>& p) {
   thread_local std::unordered_map<Shape, Bf16Product, HashOfShape> products;
   constexpr std::size_t kMostShapes = 1024;
   const OneThread one_thread;
-  const Shape shape{{p.m, p.n, p.k, p.lda, p.ldb, p.ldc}, p.transpose_a, p.transpose_b, p.beta != 0};
+  const Shape shape{{p.m, p.n, p.k, p.lda, p.ldb, p.ldc}, p.transpose_a, p.transpose_b, p.beta != 0, p.rounded != nullptr};
   try {
     auto found = products.find(shape);
     if (found == products.end()) {

@@ -8,7 +8,8 @@
 namespace sepia::kernels::cpu {
 
 /// C = op(A) op(B) + beta C, all row-major; op(A) is (m, k), op(B) is (k, n), C is (m, n). lda, ldb, ldc are the distances
-/// between rows as stored, so a transposed A is stored (k, m) with rows lda apart. Factors are float or bf16; sums and C are float.
+/// between rows as stored, so a transposed A is stored (k, m) with rows lda apart. Factors are float or bf16; sums are float, and so is
+/// C unless `rounded` takes its place.
 template <class T>
 struct Gemm {
   std::int64_t m = 0, n = 0, k = 0;
@@ -21,6 +22,7 @@ struct Gemm {
   float beta = 0;  ///< 0: C is written, and may hold anything before; else 1: the product is added
   float* c = nullptr;
   std::int64_t ldc = 0;
+  bf16* rounded = nullptr;  ///< of bf16 factors, with beta 0: where the finished sums go, each rounded once, instead of to c
 };
 
 /// Runs the product on the calling thread alone, whatever the number of threads: kernels cut work into panels and hand the panels

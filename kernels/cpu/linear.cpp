@@ -54,15 +54,22 @@ const T* activated_panel(const LinearShape& shape, const Prologue<T>& prologue, 
   return panel;
 }
 
-// What follows a product: the bias is added, and a result in bf16 leaves the panel where its sums are.
+// What follows a product whose sums were put aside or at y itself: the bias is added, and a result in bf16 is rounded.
+void finish(const Rows& rows, const float* sums, const float* bias, bf16* y) { round_rows(rows, sums, rows.channels, bias, y); }
 void finish(const Rows& rows, const float*, const float* bias, float* y) {
   if (bias) add_bias(rows, bias, y);
 }
-void finish(const Rows& rows, const float* panel, const float* bias, bf16* y) { round_rows(rows, panel, rows.channels, bias, y); }
 
-// Where a product that becomes `result` is put: there, unless it is kept aside or its sums must first be rounded.
-float* place_for(float* result, bool aside, std::int64_t count) { return aside ? scratch(Scratch::kOutput, count) : result; }
-float* place_for(bf16*, bool, std::int64_t count) { return scratch(Scratch::kOutput, count); }
+// Sends a product to `result` at once, or to the thread's panel first where something has to happen to its sums before they get there.
+void send(Gemm<float>& product, float* result, bool aside, std::int64_t pitch) {
+  product.c = aside ? scratch(Scratch::kOutput, product.m * product.n) : result;
+  product.ldc = aside ? product.n : pitch;
+}
+void send(Gemm<bf16>& product, bf16* result, bool aside, std::int64_t pitch) {
+  if (aside) product.c = scratch(Scratch::kOutput, product.m * product.n);
+  else product.rounded = result;
+  product.ldc = aside ? product.n : pitch;
+}
 
 // Few rows: y^T = W x^T. The long rows of W are the left operand, which oneDNN reads twice as fast as the right one.
 template <class T>
@@ -115,18 +122,17 @@ void forward(const LinearForward<T>& args) {
   parallel_for(pieces_of(s.rows, panel), [&](std::int64_t piece) {
     const std::int64_t first = piece * panel, rows = std::min(panel, s.rows - first);
     T* y = args.y + first * out;
-    float* product = place_for(y, false, rows * out);
-    gemm(Gemm<T>{.m = rows,
-                 .n = out,
-                 .k = in,
-                 .a = activated_panel(s, args.prologue, args.x, first, rows),
-                 .lda = in,
-                 .b = weight,
-                 .ldb = turned ? out : in,
-                 .transpose_b = !turned,
-                 .c = product,
-                 .ldc = out});
-    finish({rows, out, out}, product, args.bias, y);
+    Gemm<T> product{.m = rows,
+                    .n = out,
+                    .k = in,
+                    .a = activated_panel(s, args.prologue, args.x, first, rows),
+                    .lda = in,
+                    .b = weight,
+                    .ldb = turned ? out : in,
+                    .transpose_b = !turned};
+    send(product, y, std::is_same_v<T, bf16> && args.bias, out);
+    gemm(product);
+    if (args.bias) finish({rows, out, out}, product.c, args.bias, y);
   });
 }
 
@@ -138,27 +144,26 @@ void backward_input(const LinearBackwardInput<T>& args) {
   const std::int64_t width = few ? block_columns(s.in_features, 256) : s.in_features;
   const std::int64_t blocks = pieces_of(s.in_features, width);
   const bool add = args.accumulate == Accumulate::kAdd;
-  // Where the mask comes after the product and the result is added, or the result is rounded, the product needs a place of its own.
-  const bool aside = (add && args.prologue.relu) || !std::is_same_v<T, float>;
+  // Where the mask comes after the product and the result is added, the product needs a place of its own; in bf16 also where the sums
+  // are masked or added before they are rounded.
+  const bool aside = std::is_same_v<T, bf16> ? add || args.prologue.relu : add && args.prologue.relu;
   parallel_for(pieces_of(s.rows, height) * blocks, [&](std::int64_t piece) {
     const std::int64_t first_row = piece / blocks * height, first_column = piece % blocks * width;
     const std::int64_t rows = std::min(height, s.rows - first_row), columns = std::min(width, s.in_features - first_column);
     T* grad_x = args.grad_x + first_row * s.in_features + first_column;
-    float* result = place_for(grad_x, aside, rows * columns);
-    const std::int64_t pitch = aside ? columns : s.in_features;
-    gemm(Gemm<T>{.m = rows,
-          .n = columns,
-          .k = s.out_features,
-          .a = args.grad_y + first_row * s.out_features,
-          .lda = s.out_features,
-          .b = args.weight + first_column,
-          .ldb = s.in_features,
-          .beta = add && !aside ? 1.0F : 0.0F,
-          .c = result,
-          .ldc = pitch});
+    Gemm<T> product{.m = rows,
+                    .n = columns,
+                    .k = s.out_features,
+                    .a = args.grad_y + first_row * s.out_features,
+                    .lda = s.out_features,
+                    .b = args.weight + first_column,
+                    .ldb = s.in_features,
+                    .beta = add && !aside ? 1.0F : 0.0F};
+    send(product, grad_x, aside, s.in_features);
+    gemm(product);
     if (args.prologue.relu || aside) {
       mask_rows(columns_from(as_float(args.prologue), first_column), {rows, columns, s.in_features},
-                args.prologue.relu ? args.x + first_row * s.in_features + first_column : nullptr, result, pitch, grad_x, args.accumulate);
+                args.prologue.relu ? args.x + first_row * s.in_features + first_column : nullptr, product.c, product.ldc, grad_x, args.accumulate);
     }
   });
 }

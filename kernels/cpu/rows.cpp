@@ -204,12 +204,6 @@ void mask_rows(const Prologue<float>& prologue, const Rows& rows, const bf16* x,
   mask(HWY_DYNAMIC_DISPATCH(MaskRowH), HWY_DYNAMIC_DISPATCH(AddRowH), prologue, rows, x, grad, grad_pitch, out, accumulate);
 }
 
-const float* as_floats(const bf16* x, std::int64_t count) {
-  float* copy = scratch(Scratch::kShared, count);
-  activate_rows({}, {1, count, count}, x, copy);
-  return copy;
-}
-
 void round_rows(const Rows& rows, const float* x, std::int64_t x_pitch, const float* bias, bf16* y) {
   HWY_DYNAMIC_DISPATCH(RoundRows)(rows.count, rows.channels, x, x_pitch, bias, y, rows.pitch);
 }

@@ -43,10 +43,6 @@ void mask_rows(const Prologue<float>& prologue, const Rows& rows, const float* x
 void mask_rows(const Prologue<float>& prologue, const Rows& rows, const bf16* x, const float* grad, std::int64_t grad_pitch, bf16* out,
                Accumulate accumulate);
 
-/// `count` numbers as floats: themselves, or a copy in the calling thread's kShared scratch.
-inline const float* as_floats(const float* x, std::int64_t) { return x; }
-const float* as_floats(const bf16* x, std::int64_t count);
-
 /// y[m, c] = x[m, c] + bias[c], rounded; x has rows x_pitch apart, y has the shape `rows`, bias may be null.
 void round_rows(const Rows& rows, const float* x, std::int64_t x_pitch, const float* bias, bf16* y);
 

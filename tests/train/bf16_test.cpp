@@ -13,7 +13,7 @@ namespace {
 
 struct Network {
   const char* name;
-  int image_size, batch;
+  int image_size, batch, steps;
 };
 
 /// Noise whose fakes are brighter.
@@ -56,11 +56,11 @@ class CpuBf16Training : public ::testing::TestWithParam<Network> {
     if (!kernels::cpu_backend().bfloat16) GTEST_SKIP() << "this processor has no bf16 products";
   }
 };
-INSTANTIATE_TEST_SUITE_P(All, CpuBf16Training, ::testing::Values(Network{"edgenet", 64, 8}, Network{"simplenet", 64, 4}, Network{"xception_based", 64, 4}),
+INSTANTIATE_TEST_SUITE_P(All, CpuBf16Training, ::testing::Values(Network{"edgenet", 64, 8, 5}, Network{"simplenet", 64, 4, 5}, Network{"xception_based", 64, 4, 2}),
                          [](const auto& info) { return info.param.name; });
 
 TEST_P(CpuBf16Training, FollowsFp32) {
-  const Curve expected = train_steps(GetParam(), DType::kF32, 5), actual = train_steps(GetParam(), DType::kBF16, 5);
+  const Curve expected = train_steps(GetParam(), DType::kF32, GetParam().steps), actual = train_steps(GetParam(), DType::kBF16, GetParam().steps);
   for (std::size_t i = 0; i < expected.losses.size(); ++i) {
     EXPECT_NEAR(actual.losses[i], expected.losses[i], 3e-2 * (1 + std::abs(expected.losses[i]))) << "step " << i + 1;
   }
@@ -69,9 +69,9 @@ TEST_P(CpuBf16Training, FollowsFp32) {
 
 TEST_P(CpuBf16Training, TheSameBitsForAnyThreads) {
   set_num_threads(1);
-  const Curve one = train_steps(GetParam(), DType::kBF16, 2);
+  const Curve one = train_steps(GetParam(), DType::kBF16, GetParam().steps / 2);
   set_num_threads(4);
-  const Curve four = train_steps(GetParam(), DType::kBF16, 2);
+  const Curve four = train_steps(GetParam(), DType::kBF16, GetParam().steps / 2);
   set_num_threads(0);
   EXPECT_EQ(one.losses, four.losses);
   EXPECT_TRUE(one.weights == four.weights);
