@@ -13,7 +13,7 @@ const std::vector<TrainPreset>& train_presets() {
       {.name = "document", .summary = "the protocol of the document, as without a preset", .options = ""},
       {.name = "detector",
        .summary = "for few photographs, from scratch, with edgenet: what a blur takes away, small batches, one cycle of the learning rate",
-       .options = "--input residual --opt adamw --weight-decay 0.05 --sched onecycle --lr 3e-3 --epochs 120 --batch-size 16 --select last"},
+       .options = "--input residual --opt adamw --weight-decay 0.05 --sched onecycle --lr 3e-3 --epochs 200 --batch-size 16 --select last"},
   };
   return presets;
 }
