@@ -33,8 +33,8 @@ PYTORCH = {
     "cuda": {"fp32": ("eager", "channels_last", "max_autotune"), "bf16": ("bf16", "max_autotune_bf16")},
 }
 PARTS = ("ceilings", "networks", "cold", "explain")
-# Minutes at 5 rounds in both precisions on two cores with AVX-512 where nothing has been compiled before; for the estimate.
-MINUTES = {"edgenet": 1.5, "simplenet": 1.5, "xception": 8, "xception_based": 8, "ceilings": 0.2, "cold": 0.5, "explain": 1.5}
+# Minutes at 5 rounds in both precisions on two cores, reckoned from single steps; for the estimate.
+MINUTES = {"edgenet": 2, "simplenet": 2, "xception": 10, "xception_based": 10, "ceilings": 0.2, "cold": 0.5, "explain": 1.5}
 
 
 def say(text):
