@@ -12,6 +12,7 @@
 #include "engine/io/weights.h"
 #include "engine/train/health.h"
 #include "engine/train/results.h"
+#include "engine/train/thresholds.h"
 
 namespace sepia::train {
 namespace {
@@ -203,7 +204,8 @@ class Trainer::Run {
     EvaluationParams params;
     params.bootstrap.replicates = 0;
     const std::vector<std::uint8_t> labels = labels_of(split);
-    const Evaluation evaluation = evaluate(logits, labels, params);
+    Evaluation evaluation = evaluate(logits, labels, params);
+    last_curve_ = std::move(evaluation.roc_second);
     state_.predictions = logits.size();
     state_.all_one_class = evaluation.all_one_class ? (evaluation.samples.front().called_fake ? "fake" : "real") : "";
     return {.loss = evaluation.loss.value.value_or(0), .accuracy = evaluation.accuracy.value.value_or(0), .auc = evaluation.auc.value};
@@ -224,7 +226,9 @@ class Trainer::Run {
       state_.best_figure = figure;
       state_.epochs_since_best = 0;
       if (selects) state_.history.best_epoch = record.epoch;
-      save_weights(t_.folder_.best(), t_.model_, t_.metadata_);  // before the checkpoint: `last` alone is the truth
+      TensorFileMetadata metadata = t_.metadata_;
+      if (record.val) metadata[kThresholdsKey] = thresholds_to_metadata(last_curve_);  // val was evaluated last
+      save_weights(t_.folder_.best(), t_.model_, metadata);  // before the checkpoint: `last` alone is the truth
     } else {
       ++state_.epochs_since_best;
     }
@@ -278,7 +282,8 @@ class Trainer::Run {
       if (!split && candidate && !candidate->usable.empty()) split = candidate;
     }
     if (!split) return;
-    load_weights(SafetensorsFile::open(t_.folder_.best()), t_.model_);
+    const SafetensorsFile best = SafetensorsFile::open(t_.folder_.best());
+    load_weights(best, t_.model_);
     outcome.evaluated_split = split->split;
     outcome.logits = compute_logits(
         t_.model_, *split->dataset,
@@ -288,7 +293,9 @@ class Trainer::Run {
     std::vector<std::string> paths;
     for (const std::size_t i : split->usable) paths.push_back(split->dataset->path(i));
     write_file_atomic(t_.folder_.predictions(split->split), predictions_csv(paths, labels, outcome.logits));
-    write_file_atomic(t_.folder_.metrics(), evaluation_to_json(*outcome.evaluation, split->split));
+    const StoredThresholds thresholds = thresholds_from_metadata(best.metadata(), t_.folder_.best().string());
+    write_file_atomic(t_.folder_.metrics(),
+                      add_thresholds(evaluation_to_json(*outcome.evaluation, split->split), thresholds, split->split, outcome.logits, labels));
   }
 
   std::string verdict(const TrainOutcome& outcome) const {
@@ -309,6 +316,7 @@ class Trainer::Run {
   std::optional<LineLog> log_;
   std::optional<EventWriter> events_;
   Batch batch_;
+  RocCurve last_curve_;  ///< of the split that was evaluated last
   double last_lr_ = 0;
   std::vector<UpdateFigures> updates_;
 };

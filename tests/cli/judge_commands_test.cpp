@@ -17,6 +17,7 @@
 #include "tests/support/run_command.h"
 #include "tests/support/small_dataset.h"
 #include "tests/support/temporary_folder.h"
+#include "tests/tools/closed_page.h"
 
 namespace sepia::test {
 namespace {
@@ -136,7 +137,7 @@ TEST_F(JudgeCommands, EvalRefuses) {
   expect_refusal({"eval", at("nothing"), "--data", data()}, 4, "nothing");
   expect_refusal({"eval", run(), "--data", at("nothing")}, 4, "nothing");
   expect_refusal({"eval", run()}, 2, "--data");
-  expect_refusal({"eval", run(), "--data", data(), "--threshold", "1.5"}, 2, "--threshold 1.5: must be");
+  expect_refusal({"eval", run(), "--data", data(), "--threshold", "1.5"}, 2, "--threshold 1.5: must be a number from 0 to 1");
   expect_refusal({"eval", run(), "--data", data(), "--batch-size", "-1"}, 2, "--batch-size -1: must be");
   expect_refusal({"eval", run(), "--data", data(), "--arch", "simplenet"}, 3, "edgenet");
   const std::string whole = bytes_of(run() / "best.safetensors");
@@ -194,6 +195,97 @@ TEST_F(JudgeCommands, PredictNamesBadFilesAndGoesOn) {
   const std::vector<std::string> csv = lines_of(bytes_of(at("answer/predictions.csv")));
   EXPECT_EQ(csv_fields_of(csv.at(1)).front(), "=1+1,\"<script>.png");
   EXPECT_THAT(csv.at(1), ::testing::StartsWith("\"'=1+1")) << "a spreadsheet must not take a file name for a formula";
+}
+
+/// Differences of the logits and labels of a predictions file.
+std::vector<std::pair<double, bool>> scores_of(const fs::path& csv) {
+  std::vector<std::pair<double, bool>> scores;
+  const std::vector<std::string> lines = lines_of(bytes_of(csv));
+  for (std::size_t i = 1; i < lines.size(); ++i) {
+    const std::vector<std::string> fields = csv_fields_of(lines[i]);
+    scores.emplace_back(std::stod(fields[4]) - std::stod(fields[3]), fields[1] == "fake");
+  }
+  return scores;
+}
+
+/// [[tn, fp], [fn, tp]] of calling fake what lies above.
+json counted(const std::vector<std::pair<double, bool>>& scores, double border) {
+  int counts[2][2] = {};
+  for (const auto& [score, fake] : scores) ++counts[fake][score > border];
+  return {{counts[0][0], counts[0][1]}, {counts[1][0], counts[1][1]}};
+}
+
+TEST_F(JudgeCommands, AThresholdIsChosenOnValAndMeasuredOnTest) {
+  eval_json({"--split", "val", "-b", "8", "--out", at("val-scores")});
+  const auto val = scores_of(at("val-scores/predictions_val.csv")), test = scores_of(run() / "predictions_test.csv");
+  double best = -1;
+  for (const auto& [border, ignored] : val) {
+    const json c = counted(val, border - 1e-9);
+    best = std::max(best, c[1][1].get<double>() / 6 - c[0][1].get<double>() / 6);
+  }
+  const json result = eval_json({"--threshold", "val:youden", "-b", "8"});
+  const double threshold = result.at("threshold"), border = std::log(threshold / (1 - threshold));
+  const json on_val = result.at("threshold_chosen_on");
+  EXPECT_EQ(on_val.at("split"), "val");
+  EXPECT_EQ(on_val.at("confusion"), counted(val, border));
+  EXPECT_NEAR(on_val["confusion"][1][1].get<double>() / 6 - on_val["confusion"][0][1].get<double>() / 6, best, 1e-12) << "no cut of val has a larger TPR - FPR";
+  EXPECT_EQ(result.at("threshold_rule"), "val:youden");
+  EXPECT_EQ(result.at("confusion"), counted(test, border));
+  EXPECT_EQ(result.at("n"), 12);
+
+  const json stored = eval_json({"--threshold", "stored:youden", "-b", "8"});
+  EXPECT_EQ(stored.at("threshold"), threshold) << "the training saw the same val split through the same weights";
+  EXPECT_EQ(stored.at("confusion"), result.at("confusion"));
+  const json metrics = json::parse(bytes_of(run() / "metrics.json"));
+  ASSERT_EQ(metrics.at("thresholds").size(), 4U);
+  EXPECT_EQ(metrics["thresholds"][0]["rule"], "youden");
+  EXPECT_EQ(metrics["thresholds"][0]["threshold"], threshold);
+  EXPECT_EQ(metrics["thresholds"][0]["test"]["accuracy"], result.at("accuracy"));
+  EXPECT_NE(bytes_of(run() / "report.html").find("Thresholds chosen on val, measured on test"), std::string::npos);
+
+  const json line = predict_json({data() / "test/fake/3.png", "--threshold", "stored:youden"}).at(0);
+  EXPECT_EQ(line.at("label"), line.at("prob_fake") > threshold ? "fake" : "real");
+  EXPECT_EQ(predict_json({data() / "test/real/3.png", "--threshold", "0"}).at(0).at("label"), "fake");
+}
+
+TEST_F(JudgeCommands, AThresholdNeedsSomethingToBeChosenOn) {
+  const fs::path no_val = at("no-val"), one_class = at("one-class-val");
+  fs::create_directories(no_val);
+  fs::copy(data() / "test", no_val / "test", fs::copy_options::recursive);
+  expect_refusal({"eval", run(), "--data", no_val, "--threshold", "val:eer"}, 3, "does not have");
+  fs::create_directories(one_class / "val");
+  fs::copy(data() / "test", one_class / "test", fs::copy_options::recursive);
+  fs::copy(data() / "val/fake", one_class / "val/fake", fs::copy_options::recursive);
+  expect_refusal({"eval", run(), "--data", one_class, "--threshold", "val:eer"}, 3, "there are no real pictures");
+  expect_refusal({"eval", run(), "--data", data(), "--threshold", "val:best"}, 2, "there is no rule 'best'");
+  expect_refusal({"eval", run(), "--data", data(), "--threshold", "stored:fpr:0.2"}, 3, "stored are youden, eer, accuracy, fpr:0.01");
+  expect_refusal({"eval", run() / "last.safetensors", "--data", data(), "--threshold", "stored:eer"}, 3, "finds no stored threshold");
+  expect_refusal({"predict", data() / "test/real", "-m", run(), "--threshold", "val:eer"}, 2, "give a number, or stored:eer");
+  expect_refusal({"predict", data() / "test/real", "-m", run(), "--threshold", "1.5"}, 2, "--threshold 1.5: must be");
+}
+
+TEST_F(JudgeCommands, APageOfPredictionsShowsMapsHashesAndErrors) {
+  const fs::path album = at("suspects");
+  fs::create_directories(album);
+  fs::copy(data() / "test/real/0.png", album / "a&b <i>.png");
+  fs::copy(data() / "test/fake/0.png", album / "c.png");
+  std::ofstream(album / "broken.png") << "nothing";
+  const CommandResult result = run_sepia({"predict", album, "-m", run(), "--out", at("judged"), "--maps", "gradcam", "--threshold", "stored:eer"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.err, HasSubstr("chosen by eer; on val (6 real, 6 fake)"));
+  const std::string page = bytes_of(at("judged/index.html"));
+  expect_closed(page);
+  EXPECT_EQ(occurrences(page, "<img src=\"data:image/jpeg"), 4) << "two pictures and their maps";
+  for (const char* words : {"Grad-CAM at blocks.2 for the class that it was called", "map for ", "a&amp;b &lt;i&gt;.png", "chosen by eer; on val", "weights, SHA-256", "broken.png"}) {
+    EXPECT_THAT(page, HasSubstr(words));
+  }
+  EXPECT_THAT(page, HasSubstr(sha256_hex(read_file(album / "c.png", 1 << 20))));
+  EXPECT_THAT(page, HasSubstr(sha256_hex(read_file(run() / "best.safetensors", 1 << 24))));
+  const json line = json::parse(lines_of(bytes_of(at("judged/predictions.jsonl"))).back());
+  EXPECT_EQ(line.at("map").at("class"), line.at("label"));
+  EXPECT_EQ(line.at("map").at("empty").get<bool>(), line.at("map").at("max") == 0);
+  expect_refusal({"predict", album, "-m", run(), "--maps", "gradcam"}, 2, "add --out");
+  expect_refusal({"predict", album, "-m", run(), "--maps", "lime", "--out", at("x")}, 2, "there is no method 'lime'");
 }
 
 TEST_F(JudgeCommands, PredictRefuses) {

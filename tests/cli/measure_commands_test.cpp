@@ -11,6 +11,7 @@
 #include "tests/support/run_command.h"
 #include "tests/support/small_dataset.h"
 #include "tests/support/temporary_folder.h"
+#include "tests/tools/closed_page.h"
 
 namespace sepia::test {
 namespace {
@@ -93,8 +94,22 @@ TEST_F(MeasureCommands, ReportMakesThePageAgain) {
   const CommandResult result = run_sepia({"report", run()});
   ASSERT_EQ(result.exit_code, 0) << result.err;
   EXPECT_EQ(bytes_of(run() / "report.html"), page);
+  expect_closed(page);
+  for (const char* words : {"Grad-CAM at blocks.2 for the class that the picture was called", "map for ", "What it looks at", "Saliency", "weights re-drawn", "--figure means"}) {
+    EXPECT_THAT(page, HasSubstr(words));
+  }
   ASSERT_EQ(run_sepia({"report", run(), "--document-units"}).exit_code, 0);
   EXPECT_THAT(bytes_of(run() / "report.html"), HasSubstr("cross-entropy / batch size"));
+  ASSERT_EQ(run_sepia({"report", run(), "--no-maps"}).exit_code, 0);
+  EXPECT_THAT(bytes_of(run() / "report.html"), ::testing::Not(HasSubstr("Grad-CAM")));
+  fs::rename(data() / "test", data() / "moved");
+  ASSERT_EQ(run_sepia({"report", run()}).exit_code, 0) << "pictures that have gone leave a page without them";
+  EXPECT_THAT(bytes_of(run() / "report.html"), HasSubstr("No maps: "));
+  fs::rename(data() / "moved", data() / "test");
+  fs::rename(run() / "best.safetensors", run() / "kept");
+  ASSERT_EQ(run_sepia({"report", run()}).exit_code, 0) << "and so do weights";
+  EXPECT_THAT(bytes_of(run() / "report.html"), HasSubstr("No maps: "));
+  fs::rename(run() / "kept", run() / "best.safetensors");
   expect_refusal({"report", run(), "--out", at("elsewhere")}, 2, "--out is for comparing");
   expect_refusal({"report", at("nothing")}, 4, "nothing");
   expect_refusal({"report", data()}, 4, "config.json");

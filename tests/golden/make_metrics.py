@@ -42,6 +42,17 @@ def delong_variance(d, labels):
     return psi.mean(axis=1).var(ddof=1) / len(x) + psi.mean(axis=0).var(ddof=1) / len(y)
 
 
+def best_cut(labels, scores, rule):
+    """False and true positives of the best point of scikit-learn's curve, the first (highest threshold) of equally good ones."""
+    fpr, tpr, _ = m.roc_curve(labels, scores, drop_intermediate=False)
+    negatives, positives = (labels == 0).sum(), labels.sum()
+    fp, tp = np.rint(fpr * negatives).astype(int), np.rint(tpr * positives).astype(int)
+    merit = {"youden": tp * negatives - fp * positives, "eer": -np.abs((positives - tp) * negatives - fp * positives), "accuracy": tp + negatives - fp,
+             "fpr:0.1": np.where(fpr <= 0.1, tp, -1)}[rule]
+    best = int(np.argmax(merit))
+    return [int(fp[best]), int(tp[best])]
+
+
 def figures(real, fake, labels):
     real, fake = real / 64, fake / 64
     d = fake - real
@@ -76,6 +87,9 @@ def figures(real, fake, labels):
         out["average_precision"] = m.average_precision_score(labels, d)
         out["tpr_at_fpr_1pct"] = tpr[fpr <= 0.01].max()
         out["cllr"] = (losses[labels == 1].mean() + losses[labels == 0].mean()) / 2 / np.log(2)
+        out["thresholds"] = {rule: best_cut(labels, d, rule) for rule in ("youden", "eer", "accuracy", "fpr:0.1")}
+        if np.abs(d).max() > 30:  # where probabilities round to 1 a threshold on them can do less than one on logits
+            out["thresholds_on_p"] = {rule: best_cut(labels, p, rule) for rule in ("youden", "eer", "accuracy", "fpr:0.1")}
         out["roc"] = [np.rint(fpr * (labels == 0).sum()).astype(int).tolist(), np.rint(tpr * labels.sum()).astype(int).tolist()]
     return {k: (float(v) if isinstance(v, np.floating) else v) for k, v in out.items()}
 

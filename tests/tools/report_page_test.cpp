@@ -45,8 +45,20 @@ ReportData full_report() {
                                      {"second score", roc_curve(scores, labels), Metric::of(0.942), Ink::kFake}}};
   data.confusion = Confusion{500, 51, 60, 492};
   data.reliability = reliability_bins(std::vector<Logits2>{{1, 0}, {0, 1}}, labels);
-  data.surest_hits = {{Image(64, 64), kEvil, 1, 0.998, true, Image(64, 64)}};
+  data.surest_hits = {{Image(64, 64), kEvil, 1, 0.998, true, {Image(64, 64), "map for fake: <empty>"}}};
   data.worst_mistakes = {{Image(64, 64), "test/fake/b.jpg", 1, 0.021, false, {}}};
+  data.thresholds = {{"eer", "as many <missed> as false", 0.625, {30, 10, 5, 35}, {500, 51, 60, 492}}};
+  data.maps.overlay_words = "Below each picture: Grad-CAM at blocks.2 & more";
+  data.maps.overlay_legend = {Image(192, 1), "0", "the map's <largest> value"};
+  data.maps.samples = {{Image(64, 64), Image(64, 64), kEvil, 1, "map for fake"}, {Image(64, 64), Image(64, 64), "test/real/c.jpg", 0, "map for real: empty"}};
+  data.maps.sample_words = "2 pictures of test";
+  data.maps.sample_legend = {Image(192, 1), "0", "0.002"};
+  data.maps.means = Figure{80, 60, "mean maps of <two> classes", [](Canvas& canvas) {
+                             canvas.image({0, 0, 40, 40}, Image(256, 256));
+                             canvas.image({44, 0, 4, 40}, Image(1, 256));
+                           }};
+  data.maps.mean_words = {"fake: a grid of 8 pixels, and of <64%> of the untrained network's"};
+  data.maps.commands = {"sepia explain -m 'a & b' --figure means"};
   data.health = {{"stem", {0.1, 0.2}, {1, 0.5}, {1e-2, 1e-4}}};
   data.settings = {{"lr", "0.001"}, {"<b>", "&"}};
   data.environment = {{"device", "cpu"}};
@@ -74,7 +86,9 @@ TEST(ReportPage, IsWholeAndLoadsNothing) {
   for (const char* words :
        {"It learned. Test accuracy is 77.7\u202F% at the best epoch, 2.", "Always answering the commoner class would reach 50.0\u202F% on test.",
         "Trained on toy data.", "64\u202F066", "in 75 s", ">1:2<", ">1.002:1<", "0.9421", "(0.93 to 0.95)", "test holds one class", "first score (AUC=0.058)",
-        "fake, called real", "0.9980", "Dead ReLUs", "sepia train edgenet --data &#39;a &amp; b&#39; --out run", "<h1>run &lt;1&gt;</h1>"}) {
+        "fake, called real", "0.9980", "map for fake: &lt;empty&gt;", "map for real: empty", "Below each picture: Grad-CAM at blocks.2 &amp; more",
+        "the map&#39;s &lt;largest&gt; value", "What it looks at", "of &lt;64%&gt; of the untrained network", "-m &#39;a &amp; b&#39; --figure means",
+        "Thresholds chosen on val, measured on test", "as many &lt;missed&gt; as false", "0.625", "<td class=\"number\">25.0\u202F%</td><td class=\"number\">12.5\u202F%</td>", "Dead ReLUs", "sepia train edgenet --data &#39;a &amp; b&#39; --out run", "<h1>run &lt;1&gt;</h1>"}) {
     EXPECT_NE(html.find(words), std::string::npos) << words;
   }
 }
@@ -107,6 +121,22 @@ TEST(ReportPage, AnExplanationStandsBelowItsPicture) {
   const int with = test::occurrences(report_page(data), "<img ");
   data.surest_hits[0].map = {};
   EXPECT_EQ(test::occurrences(report_page(data), "<img "), with - 1);
+  data.maps = {};
+  EXPECT_EQ(report_page(data).find("id=\"maps\""), std::string::npos);
+  data.maps.missing = "/data/<faces>: no such folder";
+  EXPECT_NE(report_page(data).find("No maps: /data/&lt;faces&gt;: no such folder"), std::string::npos);
+}
+
+TEST(ReportPage, PicturesInAPagesFigureAreSmall) {
+  RandomStream random(2, RandomPurpose::kTest);
+  Image noise(256, 256);
+  for (std::uint8_t& value : noise.rgb) value = static_cast<std::uint8_t>(random.below(256));
+  const Figure figure{120, 60, "noise", [&](Canvas& canvas) { canvas.image({0, 0, 50, 50}, noise); }};
+  EXPECT_LT(to_svg(figure, false).size(), 20'000u) << "twice the pixels it covers, as JPEG";
+  EXPECT_NE(to_svg(figure, false).find("data:image/jpeg"), std::string::npos);
+  EXPECT_GT(to_svg(figure, true).size(), 200'000u) << "a file of its own keeps every pixel";
+  const Figure bar{20, 60, "legend", [](Canvas& canvas) { canvas.image({0, 0, 5, 50}, Image(1, 256)); }};
+  EXPECT_NE(to_svg(bar, false).find("data:image/png"), std::string::npos);
 }
 
 TEST(ReportPage, AnEmptyRunIsStillAPage) {
@@ -151,35 +181,65 @@ TEST(PredictionsPage, CountsAndEscapes) {
   PredictionsPage page;
   page.title = "holiday";
   page.model = "edgenet";
-  page.predictions = {{kEvil, "ab12", Image(20, 10), "fake", 0.9876, "", ""},
-                      {"b.jpg", "cd34", Image(20, 10), "real", 0.0123, "", ""},
-                      {"c.jpg", "ef56", Image(20, 10), "fake", 0.55, "inconclusive", ""},
-                      {"d.jpg", "", Image(), "", 0, "", "JPEG truncated at byte 7 of <9>"}};
+  const Thumbnail small = make_thumbnail(Image(20, 10), 5000);
+  page.threshold = 0.625;
+  page.threshold_words = "chosen by <eer>";
+  page.map_words = "Beside each picture: Grad-CAM at blocks.2";
+  page.map_legend = {Image(192, 1), "0", "the map's largest value"};
+  page.predictions = {{kEvil, "ab12", small, "fake", 0.9876, "", "", small, "map for fake"},
+                      {"b.jpg", "cd34", small, "real", 0.0123, "", "", small, "map for real: <empty>"},
+                      {"c.jpg", "ef56", small, "fake", 0.55, "inconclusive", "", {}, ""},
+                      {"d.jpg", "", {}, "", 0, "", "JPEG truncated at byte 7 of <9>"}};
   const std::string html = predictions_page(page);
   test::expect_closed(html);
   for (const char* words : {"called fake</div><div class=\"value fake\">1<", "called real</div><div class=\"value real\">1<",
                             "inconclusive</div><div class=\"value muted\">1<", "could not be read</div><div class=\"value \">1<", "0.9876", "0.0123", "ab12",
-                            "JPEG truncated at byte 7 of &lt;9&gt;", "data-key=\"0.55\"", "<b>inconclusive</b>"}) {
+                            "JPEG truncated at byte 7 of &lt;9&gt;", "data-key=\"0.55\"", "<b>inconclusive</b>",
+                            "Called fake: a probability of fake above 0.625, chosen by &lt;eer&gt;.", "Beside each picture: Grad-CAM at blocks.2", "map for real: &lt;empty&gt;"}) {
     EXPECT_NE(html.find(words), std::string::npos) << words;
   }
-  EXPECT_EQ(test::occurrences(html, "<img "), 3);
+  EXPECT_EQ(test::occurrences(html, "<img "), 3 + 2 + 1) << "pictures, maps, legend";
+  EXPECT_EQ(test::occurrences(html, "<script>alert"), 0);
   test::expect_closed(predictions_page({}));
 }
 
 // Pictures as busy as photographs get: noise, which JPEG hardly shrinks.
-TEST(PredictionsPage, TwoThousandPicturesStayBelow20Megabytes) {
-  PredictionsPage page;
-  page.title = "many";
+TEST(PredictionsPage, TwoThousandPicturesWithMapsStayBelow20Megabytes) {
   RandomStream random(1, RandomPurpose::kTest);
-  Image picture(160, 160);
+  Image picture(256, 256);
   for (std::size_t i = 0; i < picture.rgb.size(); ++i) picture.rgb[i] = static_cast<std::uint8_t>(96 + i / 3 % 160 / 4 + random.below(40));
-  for (std::uint32_t n = 0; n < 2000; ++n) {
-    page.predictions.push_back({"album/" + std::to_string(n) + ".jpg", std::string(64, 'a'), picture, n % 2 ? "fake" : "real", 0.5, "", ""});
+  for (const bool maps : {false, true}) {
+    PredictionsPage page;
+    page.title = "many";
+    page.map_words = maps ? "Beside each picture: Grad-CAM" : "";
+    const Thumbnail thumbnail = make_thumbnail(picture, thumbnail_bytes(2000, maps));
+    EXPECT_GE(thumbnail.width, 40);
+    for (std::uint32_t n = 0; n < 2000; ++n) {
+      page.predictions.push_back({"a folder with a longer name/another one/" + std::to_string(n) + ".jpg", std::string(64, 'a'), thumbnail, n % 2 ? "fake" : "real", 0.5, "", "",
+                                  maps ? thumbnail : Thumbnail{}, maps ? "map for fake: empty" : ""});
+    }
+    const std::string html = predictions_page(page);
+    EXPECT_LT(html.size(), 20'000'000u);
+    EXPECT_EQ(test::occurrences(html, "<img src=\"data:image/jpeg;base64,"), maps ? 4000 : 2000);
+    EXPECT_EQ(test::occurrences(html, "<img "), maps ? 4000 : 2000);
   }
-  const std::string html = predictions_page(page);
-  EXPECT_LT(html.size(), 20U << 20);
-  EXPECT_EQ(test::occurrences(html, "<img src=\"data:image/jpeg;base64,"), 2000);
-  EXPECT_EQ(test::occurrences(html, "<img "), 2000);
+}
+
+TEST(PredictionsPage, ThumbnailsKeepToTheirBytes) {
+  RandomStream random(3, RandomPurpose::kTest);
+  Image noise(256, 192);
+  for (std::uint8_t& value : noise.rgb) value = static_cast<std::uint8_t>(random.below(256));
+  int before = 1000;
+  for (const std::size_t bytes : {200'000u, 24'000u, 6'000u, 2'400u}) {
+    const Thumbnail thumbnail = make_thumbnail(noise, bytes);
+    EXPECT_TRUE(thumbnail.jpeg.size() <= bytes || thumbnail.width == 40) << bytes;
+    EXPECT_LT(thumbnail.width, before);
+    EXPECT_NEAR(thumbnail.height, 0.75 * thumbnail.width, 1);
+    before = thumbnail.width;
+  }
+  EXPECT_EQ(make_thumbnail(Image(256, 256), thumbnail_bytes(10, true)).width, 256) << "few pictures are shown large";
+  EXPECT_TRUE(make_thumbnail(Image(), 1000).jpeg.empty());
+  EXPECT_GE(thumbnail_bytes(1'000'000, true), 1000u);
 }
 
 }  // namespace

@@ -49,7 +49,7 @@ void judge_some(const fs::path& run, const fs::path& data, const Compute& comput
     files.insert(files.end(), found.begin(), found.begin() + std::min<std::ptrdiff_t>(3, std::ssize(found)));
   }
   fmt::print(stderr, "\nsepia predict, six test pictures (label, probability of fake, path):\n");
-  tools::predict_pictures(*model.module, model.spec, files, static_cast<int>(files.size()), [](const tools::PredictedPicture& p) {
+  tools::predict_pictures(*model.module, model.spec, files, {.batch_size = static_cast<int>(files.size())}, [](const tools::PredictedPicture& p) {
     fmt::print("{}  {:.4f}  {}\n", p.called_fake ? "fake" : "real", p.prob_fake, p.path);
   });
 }

@@ -117,7 +117,8 @@ int explain_split(LoadedModel& model, const ExplainCommandOptions& options) {
   nlohmann::ordered_json index = index_head(model, options);
   index["data"] = options.data;
   index["split"] = options.split;
-  index.update(options.figure == "grid36" ? tools::draw_grid36(source, figure) : options.figure == "means" ? tools::draw_means(source, figure) : tools::draw_overlays(source, figure));
+  const auto draw = options.figure == "grid36" ? tools::draw_grid36 : options.figure == "means" ? tools::draw_means : tools::draw_overlays;
+  index.update(draw(source, figure).index);
   bar.clear();
   write_index(options.output.out, index, options.json);
   if (!options.json) fmt::print("{}\n", (options.output.out / index["files"][1].get<std::string>()).string());

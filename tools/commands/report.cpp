@@ -12,9 +12,9 @@
 #include "tools/cli/options.h"
 #include "tools/cli/output_folder.h"
 #include "tools/commands/commands.h"
+#include "tools/commands/run_maps.h"
 #include "tools/report/comparison.h"
 #include "tools/report/loaded_run.h"
-#include "tools/report/run_report.h"
 #include "tools/report/text.h"
 
 namespace sepia::cli {
@@ -26,7 +26,7 @@ using Json = nlohmann::ordered_json;
 struct ReportOptions {
   std::vector<std::string> runs;
   fs::path out, log_json;
-  bool overwrite = false, document_units = false;
+  bool overwrite = false, document_units = false, maps = true;
 };
 
 /// The run's log.json, in the document's units where they are asked for: losses divided by the batch size, accuracies in percent.
@@ -64,7 +64,7 @@ int run_report(const ReportOptions& options) {
   if (!options.log_json.empty()) write_logs(runs, options);
   if (!compares || repeated) {
     for (const fs::path& run : runs) {
-      report::write_run_report(run, {.document_units = options.document_units, .map = {}});
+      report::write_run_report(run, options.maps ? report_with_maps(options.document_units) : report::RunReportOptions{.document_units = options.document_units});
       fmt::print(stderr, "wrote {}\n", (run / "report.html").string());
     }
   }
@@ -97,6 +97,7 @@ void add_report_command(CLI::App& app, Session& session) {
   command.add_flag("--overwrite", options->overwrite, "Write into --out although it holds files");
   command.add_option("--log-json", options->log_json, "Also write the runs' log.json as one list into this file")->type_name("FILE");
   command.add_flag("--document-units", options->document_units, "Losses divided by the batch size, accuracies in percent, as the document prints them");
+  command.add_flag("--maps,!--no-maps", options->maps, "Explanations on a run's page: what its network looks at (default), or not");
   session.set_action(command, [options] { return run_report(*options); });
 }
 

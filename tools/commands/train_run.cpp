@@ -13,6 +13,7 @@
 #include "engine/io/model_info.h"
 #include "engine/io/safetensors.h"
 #include "engine/train/self_test.h"
+#include "engine/train/thresholds.h"
 #include "engine/train/transfer.h"
 #include "models/model.h"
 #include "tools/cli/json.h"
@@ -21,7 +22,7 @@
 #include "tools/cli/progress.h"
 #include "tools/cli/signals.h"
 #include "tools/commands/library_versions.h"
-#include "tools/report/run_report.h"
+#include "tools/commands/run_maps.h"
 
 namespace sepia::cli {
 namespace {
@@ -128,6 +129,14 @@ std::unique_ptr<nn::Module> first_model(const models::ModelSpec& spec, const tra
   return model;
 }
 
+/// The thresholds that are now stored with the best weights.
+void tell_thresholds(const train::RunFolder& folder, ProgressBar& bar) {
+  const train::StoredThresholds stored = train::thresholds_from_metadata(SafetensorsFile::open(folder.best()).metadata(), folder.best().string());
+  std::string words;
+  for (const ChosenThreshold& chosen : stored.rules) words += fmt::format("{}{} {:.4g}", words.empty() ? "" : ", ", chosen.rule.name(), chosen.threshold);
+  if (!words.empty()) bar.line(fmt::format("thresholds chosen on val: {}; use one with --threshold stored:{}", words, stored.rules.front().rule.name()));
+}
+
 }  // namespace
 
 std::initializer_list<std::string_view> run_files() {
@@ -163,7 +172,8 @@ TrainResult run_training(const train::TrainConfig& config, const fs::path& out, 
     bar.line(fmt::format("stopped; go on with: sepia train --resume {}", out.string()));
     return result;
   }
-  report::write_run_report(out, {.document_units = options.document_units, .map = {}});
+  tell_thresholds(folder, bar);
+  report::write_run_report(out, report_with_maps(options.document_units));
   bar.line(result.outcome.verdict);
   bar.line(fmt::format("{} in {}; open {}", out.string(), duration_text(result.seconds), (out / "report.html").string()));
   return result;

@@ -84,7 +84,7 @@ std::string warning_of(const char* label, const nlohmann::ordered_json& facts, c
 
 }  // namespace
 
-nlohmann::ordered_json draw_means(const FigureSource& source, const FigureOptions& options) {
+DrawnFigure draw_means(const FigureSource& source, const FigureOptions& options) {
   const std::size_t total = 2 * source.dataset.size();
   std::vector<int> classes;
   const ByClass trained = means_of(source, options, classes, 0, total);
@@ -101,7 +101,8 @@ nlohmann::ordered_json draw_means(const FigureSource& source, const FigureOption
   sheet.grid.title = fmt::format("Mean of {}", method_words(options.explain));
   sheet.grid.row_labels = {"this model", "weights re-drawn"};
   sheet.grid.rows.resize(2);
-  sheet.grid.cell = 256;
+  sheet.grid.cell = options.mean_cell;
+  std::vector<std::string> notes{meaning_words(options.explain.method) + " Each map was stretched to 0 to 1 before the mean was taken. Below: the control, the same from weights drawn anew."};
   std::vector<explain::Map> maps;  // trained and control of each class in turn
   for (const int label : {kReal, kFake}) {
     const auto& [of_trained, of_control] = std::pair(std::cref(trained[static_cast<std::size_t>(label)]), std::cref(control[static_cast<std::size_t>(label)]));
@@ -115,13 +116,15 @@ nlohmann::ordered_json draw_means(const FigureSource& source, const FigureOption
     const explain::Map &mean = maps[maps.size() - 2], &untrained = maps.back();
     nlohmann::ordered_json facts = facts_json(of_trained, mean), other = facts_json(of_control, untrained);
     const auto rho = explain::rank_correlation(mean.values, untrained.values);
-    if (const std::string words = warning_of(class_name(label), facts, other, rho); !words.empty()) sheet.notes.push_back(words);
+    if (const std::string words = warning_of(class_name(label), facts, other, rho); !words.empty()) notes.push_back(words);
     facts["control_rank_correlation"] = rho ? nlohmann::ordered_json(*rho) : nlohmann::ordered_json(nullptr);
     if (!rho) facts["control_rank_correlation_reason"] = "one of the two means is constant";
     facts["npy"] = fmt::format("{}.{}.npy", name, class_name(label));
     other["npy"] = fmt::format("{}.{}.control.npy", name, class_name(label));
-    write_npy(options.out / facts["npy"].get<std::string>(), mean);
-    write_npy(options.out / other["npy"].get<std::string>(), untrained);
+    if (!options.out.empty()) {
+      write_npy(options.out / facts["npy"].get<std::string>(), mean);
+      write_npy(options.out / other["npy"].get<std::string>(), untrained);
+    }
     sheet.grid.column_labels.push_back(fmt::format("{} ({})", class_name(label), of_trained.get().count()));
     facts["control"] = std::move(other);
     index[class_name(label)] = std::move(facts);
@@ -140,10 +143,11 @@ nlohmann::ordered_json draw_means(const FigureSource& source, const FigureOption
     sheet.grid.rows[i % 2].push_back({painted(maps[i], scale), fmt::format("{} to {}", report::number_text(own.min, 2), report::number_text(own.max, 2))});
   }
   if (options.scale.kind != ScaleRule::Kind::kImage) sheet.scale = shared;
-  sheet.notes.insert(sheet.notes.begin(), meaning_words(options.explain.method) + " Each map was stretched to 0 to 1 before the mean was taken. Below: the control, the same from weights drawn anew.");
-  report::save_figure(draw_sheet(sheet), options.out / name);
   index["color_scale"] = options.scale.kind == ScaleRule::Kind::kImage ? nlohmann::ordered_json("image") : nlohmann::ordered_json({shared.low, shared.high});
-  return index;
+  if (options.notes_below) sheet.notes = notes;
+  DrawnFigure drawn{.figure = draw_sheet(sheet), .notes = std::move(notes), .index = std::move(index)};
+  if (!options.out.empty()) report::save_figure(drawn.figure, options.out / name);
+  return drawn;
 }
 
 }  // namespace sepia::tools

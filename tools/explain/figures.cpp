@@ -78,12 +78,14 @@ nlohmann::ordered_json index_of(const FigureSource& source, const FigureOptions&
   return index;
 }
 
-nlohmann::ordered_json finish(const FigureSource& source, const FigureOptions& options, const Explained& e, Sheet&& sheet, const std::string& figure) {
+DrawnFigure finish(const FigureSource& source, const FigureOptions& options, const Explained& e, Sheet&& sheet, const std::string& figure) {
   if (options.scale.kind != ScaleRule::Kind::kImage) sheet.scale = e.scales.front();
-  sheet.notes = notes_of(options, e);
+  const std::vector<std::string> notes = notes_of(options, e);
+  if (options.notes_below) sheet.notes = notes;
   const std::string name = fmt::format("{}.{}", figure, explain::facts_of(options.explain.method).name);
-  report::save_figure(draw_sheet(sheet), options.out / name);
-  return index_of(source, options, e, name);
+  DrawnFigure drawn{.figure = draw_sheet(sheet), .notes = notes, .index = index_of(source, options, e, name)};
+  if (!options.out.empty()) report::save_figure(drawn.figure, options.out / name);
+  return drawn;
 }
 
 }  // namespace
@@ -109,7 +111,7 @@ std::vector<PictureToExplain> read_samples(const Dataset& dataset, const std::ve
   return pictures;
 }
 
-nlohmann::ordered_json draw_grid36(const FigureSource& source, const FigureOptions& options) {
+DrawnFigure draw_grid36(const FigureSource& source, const FigureOptions& options) {
   const Explained e = explained(source, options, chosen_samples(source.dataset, kGridSamples, options.seed));
   Sheet sheet;
   sheet.grid.title = fmt::format("{}: {} samples", method_words(options.explain), e.samples.size());
@@ -124,7 +126,7 @@ nlohmann::ordered_json draw_grid36(const FigureSource& source, const FigureOptio
   return finish(source, options, e, std::move(sheet), "grid36");
 }
 
-nlohmann::ordered_json draw_overlays(const FigureSource& source, const FigureOptions& options) {
+DrawnFigure draw_overlays(const FigureSource& source, const FigureOptions& options) {
   std::vector<std::size_t> samples;
   for (const int label : {kReal, kFake}) {
     const std::vector<std::size_t> of_class = chosen_samples(source.dataset, kOverlaysPerClass, options.seed, label);

@@ -81,6 +81,15 @@ Image overlaid(const Image& picture, const explain::Map& map, const ColorScale& 
   return result;
 }
 
+report::MapLegend map_legend_of(const ColorScale& scale, const std::string& low, const std::string& high) {
+  report::MapLegend legend{.colors = Image(192, 1), .low = low, .high = high};
+  for (int x = 0; x < legend.colors.width; ++x) {
+    const report::Rgb color = color_at(scale.colors, x / static_cast<double>(legend.colors.width - 1));
+    std::copy_n(std::array{color.r, color.g, color.b}.begin(), 3, legend.colors.pixel(x, 0));
+  }
+  return legend;
+}
+
 Image blank(int width, int height) {
   Image image(width, height);
   std::ranges::fill(image.rgb, std::uint8_t{0xF3});

@@ -8,6 +8,7 @@
 #include "engine/explain/map.h"
 #include "engine/explain/method.h"
 #include "tools/explain/color_map.h"
+#include "tools/report/maps_section.h"
 
 namespace sepia::tools {
 
@@ -44,6 +45,9 @@ Image painted(const explain::Map& map, const ColorScale& scale);
 
 /// The picture in grey under the colours of the map, which must be of its size; an empty map leaves the grey picture.
 Image overlaid(const Image& picture, const explain::Map& map, const ColorScale& scale, double opacity = 0.6);
+
+/// The scale as a bar of one row, with words for its ends.
+report::MapLegend map_legend_of(const ColorScale& scale, const std::string& low, const std::string& high);
 
 /// A picture as large as the others for a map with nothing in it: paper, so that it cannot be taken for a low value.
 Image blank(int width, int height);

@@ -1,5 +1,7 @@
 #include "tools/predict/predict_pictures.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cctype>
 #include <cmath>
@@ -16,14 +18,18 @@
 #include "engine/base/sha256.h"
 #include "engine/base/version.h"
 #include "engine/train/stepper.h"
+#include "tools/explain/explain_pictures.h"
+#include "tools/explain/map_picture.h"
+#include "tools/explain/words.h"
 #include "tools/report/predictions_page.h"
+#include "tools/report/text.h"
 
 namespace sepia::tools {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kThumbnailSide = 160;
+constexpr int kExplainBatch = 8;  // a backward pass keeps every layer's output
 
 bool looks_like_picture(const fs::path& path) {
   std::string extension = path.extension().string();
@@ -66,7 +72,8 @@ class DecodedPictures final : public Dataset {
 };
 
 PredictedPicture read_picture(const std::string& path, int image_size) {
-  PredictedPicture picture{.path = path, .sha256 = {}, .error = {}, .image = {}, .outputs = {}};
+  PredictedPicture picture;
+  picture.path = path;
   try {
     const std::vector<std::byte> bytes = read_file(path, kMaxImageFileBytes);
     picture.sha256 = sha256_hex(bytes);
@@ -75,6 +82,26 @@ PredictedPicture read_picture(const std::string& path, int image_size) {
     picture.error = error.what();
   }
   return picture;
+}
+
+/// Explains those that were judged, each for the class that it was called.
+void add_maps(nn::Module& model, std::vector<PredictedPicture>& pictures, const PredictOptions& options) {
+  std::vector<PictureToExplain> asked;
+  for (const PredictedPicture& picture : pictures) {
+    if (picture.error.empty()) asked.push_back({picture.image, picture.called_fake ? kFake : kReal});
+  }
+  const std::vector<explain::Explanation> explanations = explain_pictures(model, asked, *options.maps, std::min(options.batch_size, kExplainBatch));
+  auto next = explanations.begin();
+  for (PredictedPicture& picture : pictures) {
+    if (!picture.error.empty()) continue;
+    const explain::Map map = at_picture_size(next->map, picture.image.width);
+    const std::vector<ColorScale> scales = color_scales({&map}, {.kind = ScaleRule::Kind::kImage}, explain::facts_of(options.maps->method));
+    picture.overlay = overlaid(picture.image, map, scales.front());
+    picture.explained_class = next->explained_class;
+    picture.map_range = explain::extremes(map);
+    picture.map_empty = explain::is_empty(next->map);
+    ++next;
+  }
 }
 
 }  // namespace
@@ -96,9 +123,9 @@ std::vector<std::string> pictures_under(const std::vector<std::string>& argument
   return files;
 }
 
-void predict_pictures(nn::Module& model, const models::ModelSpec& spec, const std::vector<std::string>& files, int batch_size,
+void predict_pictures(nn::Module& model, const models::ModelSpec& spec, const std::vector<std::string>& files, const PredictOptions& asked,
                       const std::function<void(const PredictedPicture&)>& report) {
-  const auto at_once = static_cast<std::size_t>(batch_size);
+  const auto at_once = static_cast<std::size_t>(asked.batch_size);
   for (std::size_t begin = 0; begin < files.size(); begin += at_once) {
     std::vector<PredictedPicture> pictures(std::min(at_once, files.size() - begin));
     parallel_for(static_cast<std::int64_t>(pictures.size()), [&](std::int64_t i) {
@@ -106,7 +133,7 @@ void predict_pictures(nn::Module& model, const models::ModelSpec& spec, const st
       pictures[k] = read_picture(files[begin + k], static_cast<int>(spec.image_size));
     });
     const DecodedPictures usable(pictures, static_cast<int>(spec.image_size));
-    const train::LogitsOptions options{.normalisation = spec.normalisation, .batch_size = batch_size, .workers = 0, .samples = {}, .on_batch = {}};
+    const train::LogitsOptions options{.normalisation = spec.normalisation, .batch_size = asked.batch_size, .workers = 0, .samples = {}, .on_batch = {}};
     const bool detector = spec.classes == kClassCount;
     std::vector<Logits2> logits;
     std::vector<std::vector<double>> outputs;
@@ -122,10 +149,11 @@ void predict_pictures(nn::Module& model, const models::ModelSpec& spec, const st
         const auto [prob_real, prob_fake] = softmax(picture.logits);
         picture.prob_real = prob_real;
         picture.prob_fake = prob_fake;
-        picture.called_fake = is_fake(picture.logits);
+        picture.called_fake = is_fake(picture.logits, asked.threshold);
       }
-      report(picture);
     }
+    if (asked.maps && detector) add_maps(model, pictures, asked);
+    std::ranges::for_each(pictures, report);
   }
 }
 
@@ -151,18 +179,31 @@ std::initializer_list<std::string_view> prediction_files() {
 struct PredictionFolder::Impl {
   fs::path folder;
   std::string csv = "path,label,prob_fake,logit_real,logit_fake,sha256,error\n", lines;
+  std::size_t thumbnail_bytes = 0;
   report::PredictionsPage page;
 };
 
-PredictionFolder::PredictionFolder(fs::path folder, std::string model, bool toy, std::vector<std::string> command) : impl_(std::make_unique<Impl>()) {
+PredictionFolder::PredictionFolder(fs::path folder, const PredictionsAbout& about, const PredictOptions& options) : impl_(std::make_unique<Impl>()) {
   impl_->folder = std::move(folder);
-  impl_->page.title = impl_->folder.filename().string();
-  impl_->page.model = std::move(model);
-  if (toy) impl_->page.notes.push_back("The weights were trained on drawn toy faces: they say nothing about photographs.");
-  std::string line = "sepia";
-  for (std::size_t i = 1; i < command.size(); ++i) line += " " + command[i];
-  impl_->page.commands = {line};
-  impl_->page.version = std::string(version());
+  impl_->thumbnail_bytes = report::thumbnail_bytes(about.pictures, options.maps.has_value());
+  report::PredictionsPage& page = impl_->page;
+  page.title = impl_->folder.filename().string();
+  page.model = about.model;
+  if (about.toy) page.notes.push_back("The weights were trained on drawn toy faces: they say nothing about photographs.");
+  page.threshold = options.threshold;
+  page.threshold_words = about.threshold_words;
+  if (options.maps) {
+    page.map_words = fmt::format("Beside each picture: {} for the class that it was called. {} Each map has its own scale of colours. An empty map is left grey.",
+                                 method_words(*options.maps), meaning_words(options.maps->method));
+    const bool is_signed = explain::facts_of(options.maps->method).is_signed;
+    page.map_legend = map_legend_of(ColorScale::up_to(1, is_signed), is_signed ? "against the class" : "0", is_signed ? "for the class" : "the map's largest value");
+  }
+  page.settings = {{"weights, SHA-256", about.weights_sha256}, {"threshold", csv_number(options.threshold)}};
+  if (options.maps) page.settings.push_back({"maps", method_words(*options.maps)});
+  std::vector<std::string> words = about.command;
+  if (!words.empty()) words.front() = "sepia";
+  page.commands = {report::shell_command(words)};
+  page.version = std::string(version());
 }
 
 PredictionFolder::~PredictionFolder() = default;
@@ -173,8 +214,11 @@ void PredictionFolder::add(const PredictedPicture& p, const std::string& json_li
   impl_->csv += csv_row({p.path, label, good ? csv_number(p.prob_fake) : "", good ? csv_number(p.logits[0]) : "", good ? csv_number(p.logits[1]) : "",
                          p.sha256, p.error});
   impl_->lines += json_line + '\n';
-  impl_->page.predictions.push_back({.path = p.path, .sha256 = p.sha256, .thumbnail = good ? resize_and_crop(p.image, kThumbnailSide) : Image{},
-                                     .label = label, .prob_fake = p.prob_fake, .verdict = {}, .error = p.error});
+  report::Prediction row{.path = p.path, .sha256 = p.sha256, .thumbnail = {}, .label = label, .prob_fake = p.prob_fake, .verdict = {}, .error = p.error};
+  row.thumbnail = report::make_thumbnail(p.image, impl_->thumbnail_bytes);
+  row.map = report::make_thumbnail(p.overlay, impl_->thumbnail_bytes);
+  if (p.overlay.width > 0) row.map_words = fmt::format("map for {}{}", class_name(p.explained_class), p.map_empty ? ": empty" : "");
+  impl_->page.predictions.push_back(std::move(row));
 }
 
 void PredictionFolder::finish() {

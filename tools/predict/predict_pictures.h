@@ -7,11 +7,13 @@
 #include <functional>
 #include <initializer_list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "data/image.h"
+#include "engine/explain/explain.h"
 #include "engine/nn/module.h"
 #include "models/model.h"
 
@@ -27,6 +29,16 @@ struct PredictedPicture {
   std::vector<double> outputs;  ///< of a network that is no detector of fakes; what else is here of logits and labels is not set then
   double prob_real = 0, prob_fake = 0;
   bool called_fake = false;
+  Image overlay;             ///< the explanation laid over the picture, where one was asked for
+  int explained_class = 0;   ///< the class it was called
+  explain::Extremes map_range{};
+  bool map_empty = false;
+};
+
+struct PredictOptions {
+  int batch_size = 32;
+  double threshold = 0.5;                          ///< called fake: a probability above it
+  std::optional<explain::ExplainOptions> maps{};   ///< of detectors only: explains the class that a picture was called
 };
 
 /// The files that the arguments mean, in their order; a folder stands for the pictures in it (and below it when `recursive`), sorted by
@@ -35,7 +47,7 @@ std::vector<std::string> pictures_under(const std::vector<std::string>& argument
 
 /// Reads, scores and reports every file in order, `batch_size` at a time; memory does not grow with their number. A file that cannot
 /// be used is reported with its error and the others go on.
-void predict_pictures(nn::Module& model, const models::ModelSpec& spec, const std::vector<std::string>& files, int batch_size,
+void predict_pictures(nn::Module& model, const models::ModelSpec& spec, const std::vector<std::string>& files, const PredictOptions& options,
                       const std::function<void(const PredictedPicture&)>& report);
 
 struct ClassProbability {
@@ -48,10 +60,20 @@ std::vector<ClassProbability> most_probable(const std::vector<double>& outputs, 
 /// The files that PredictionFolder writes.
 std::initializer_list<std::string_view> prediction_files();
 
+/// What a folder of predictions says of itself.
+struct PredictionsAbout {
+  std::string model{};           ///< "edgenet, RUN/best.safetensors"
+  std::string weights_sha256{};  ///< of that file
+  bool toy = false;              ///< trained on drawn faces
+  std::string threshold_words{}; ///< how the threshold was chosen; may be empty
+  std::size_t pictures = 0;      ///< how many there will be: what thumbnails may take depends on it
+  std::vector<std::string> command{};
+};
+
 /// predictions.csv, predictions.jsonl and index.html in one folder. Nothing is written before finish().
 class PredictionFolder {
  public:
-  PredictionFolder(std::filesystem::path folder, std::string model, bool toy, std::vector<std::string> command);
+  PredictionFolder(std::filesystem::path folder, const PredictionsAbout& about, const PredictOptions& options);
   ~PredictionFolder();
   void add(const PredictedPicture& picture, const std::string& json_line);
   /// Throws kPath.

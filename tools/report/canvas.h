@@ -85,7 +85,7 @@ struct Figure {
 };
 
 /// The figure as an SVG document. `standalone` adds the XML declaration and white paper; without it the result is an element
-/// to put into a page, coloured by palette_css().
+/// to put into a page, coloured by palette_css(), its pictures as JPEG of at most twice the pixels that they cover.
 std::string to_svg(const Figure& figure, bool standalone = true);
 
 /// The figure as a PNG of round(width * scale) x round(height * scale) pixels on white paper; the file states the density,

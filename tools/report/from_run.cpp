@@ -40,9 +40,9 @@ constexpr Wording kWordings[] = {
 
 ScoredPicture scored(const Evaluation& evaluation, const EvaluatedPictures& pictures, std::size_t i) {
   ScoredPicture out{{}, pictures.paths[i], pictures.labels[i], evaluation.samples[i].prob_fake, evaluation.samples[i].called_fake, {}};
+  if (pictures.maps && pictures.maps->contains(i)) out.map = pictures.maps->at(i);
   try {
     out.picture = pictures.picture(i);
-    if (pictures.map) out.map = pictures.map(i);
   } catch (const Error&) {
     // The file has gone or changed since; its score still holds, and its place stays empty.
   }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -44,18 +45,21 @@ std::vector<MetricRow> metric_rows(const Evaluation& evaluation);
 /// From the closing line of a training: "learning...", "overfitting ...", "not learning: ...".
 Outcome outcome_of(const std::string& verdict);
 
+/// How many surest hits and worst mistakes a page shows.
+inline constexpr std::size_t kShownPictures = 8;
+
 /// The pictures that were evaluated, all lists in one order. `picture` reads one; what it throws leaves that thumbnail empty.
 struct EvaluatedPictures {
   std::span<const std::string> paths;
   std::span<const std::uint8_t> labels;
   std::span<const Logits2> logits;
   std::function<Image(std::size_t)> picture;
-  std::function<Image(std::size_t)> map{};  ///< an explanation laid over it; may be unset
+  const std::map<std::size_t, MapOverlay>* maps = nullptr;  ///< explanations of some of them
 };
 
 /// Fills the page's part about one split: metrics, curves, confusion, calibration, surest hits and worst mistakes (`count` of each).
 void add_evaluation(ReportData& data, const Evaluation& evaluation, const std::string& split, const EvaluatedPictures& pictures,
-                    std::size_t count = 8);
+                    std::size_t count = kShownPictures);
 
 /// Writes every plot of the run that there are figures for into `folder` (made when missing), as SVG and PNG: history (loss and accuracy
 /// side by side, Figure 2), loss, accuracy, health; and of the evaluation, unless the page has none: roc, det, roc_det (Figure 3),

@@ -21,6 +21,14 @@ std::string script_hash(std::string_view script) {
   return "'sha256-" + base64(digest) + "'";
 }
 
+Thumbnail shrunk(const Image& picture, int pixels, int quality) {
+  if (picture.width <= 0 || picture.height <= 0) return {};
+  const double shrink = std::min(1.0, static_cast<double>(pixels) / std::max(picture.width, picture.height));
+  const int width = std::max(1, static_cast<int>(std::lround(shrink * picture.width)));
+  const int height = std::max(1, static_cast<int>(std::lround(shrink * picture.height)));
+  return {.jpeg = encode_jpeg(shrink < 1 ? resize(picture, width, height) : picture, {.quality = quality}), .width = width, .height = height};
+}
+
 }  // namespace
 
 std::string html_page(std::string_view title, std::string_view body) {
@@ -42,13 +50,28 @@ std::string html_charts(const std::vector<Chart>& charts, double width, double h
 }
 
 std::string html_thumbnail(const Image& picture, std::string_view alt, int pixels) {
-  if (picture.width <= 0 || picture.height <= 0) return fmt::format("<span class=\"empty\" role=\"img\" aria-label=\"{}\"></span>", escape_markup(alt));
-  const double shrink = std::min(1.0, static_cast<double>(pixels) / std::max(picture.width, picture.height));
-  const int width = std::max(1, static_cast<int>(std::lround(shrink * picture.width)));
-  const int height = std::max(1, static_cast<int>(std::lround(shrink * picture.height)));
-  const auto jpeg = encode_jpeg(shrink < 1 ? resize(picture, width, height) : picture, {.quality = 85});
-  return fmt::format("<img src=\"data:image/jpeg;base64,{}\" width=\"{}\" height=\"{}\" alt=\"{}\">", base64(jpeg), (width + 1) / 2,
-                     (height + 1) / 2, escape_markup(alt));
+  Thumbnail thumbnail = shrunk(picture, pixels, 85);
+  thumbnail.width = (thumbnail.width + 1) / 2;
+  thumbnail.height = (thumbnail.height + 1) / 2;
+  return html_image(thumbnail, alt);
+}
+
+Thumbnail make_thumbnail(const Image& picture, std::size_t bytes) {
+  // A photograph's JPEG takes about two bits a pixel and hardly less than one: larger sizes need not be tried.
+  const double largest = std::sqrt(8 * static_cast<double>(bytes));
+  Thumbnail thumbnail;
+  for (const int pixels : {256, 224, 192, 160, 128, 112, 96, 80, 64, 52, 40}) {
+    if (pixels > largest && pixels > 40) continue;
+    thumbnail = shrunk(picture, pixels, pixels >= 128 ? 85 : 78);
+    if (thumbnail.jpeg.size() <= bytes) break;
+  }
+  return thumbnail;
+}
+
+std::string html_image(const Thumbnail& thumbnail, std::string_view alt) {
+  if (thumbnail.jpeg.empty()) return fmt::format("<span class=\"empty\" role=\"img\" aria-label=\"{}\"></span>", escape_markup(alt));
+  return fmt::format("<img src=\"data:image/jpeg;base64,{}\" width=\"{}\" height=\"{}\" alt=\"{}\">", base64(thumbnail.jpeg), thumbnail.width, thumbnail.height,
+                     escape_markup(alt));
 }
 
 std::string html_path(std::string_view path) {

@@ -4,6 +4,7 @@
 // hash), so that even a mistake in escaping could not run what a file name carries.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,6 +26,19 @@ std::string html_charts(const std::vector<Chart>& charts, double width, double h
 /// An <img> with the picture as JPEG, shrunk to at most `pixels` on its longer side, shown at half of that (sharp on dense
 /// screens). `alt` is plain text. An empty picture gives an empty box.
 std::string html_thumbnail(const Image& picture, std::string_view alt, int pixels = 224);
+
+/// A picture ready for a page: a JPEG and its size. Empty where there is none.
+struct Thumbnail {
+  std::vector<std::byte> jpeg;
+  int width = 0, height = 0;
+};
+
+/// The picture shrunk until its JPEG takes at most `bytes`: first to 256 pixels on its longer side, then by steps down to 40 pixels, which it gets
+/// whatever they take. An empty picture gives an empty thumbnail.
+Thumbnail make_thumbnail(const Image& picture, std::size_t bytes);
+
+/// An <img> of it, as large as the page's style says; an empty one gives an empty box.
+std::string html_image(const Thumbnail& thumbnail, std::string_view alt);
 
 /// A file name: escaped, breakable, its whole text as the tooltip.
 std::string html_path(std::string_view path);

@@ -49,6 +49,7 @@ th{font-weight:600;text-align:left;color:var(--muted);font-size:.8rem;white-spac
 th,td{padding:7px 18px 7px 0;border-bottom:1px solid var(--line);vertical-align:top}
 tr:last-child>td{border-bottom:0}
 td.number,th.number{text-align:right;white-space:nowrap;padding-right:26px}
+th.group{text-align:center;border-bottom-style:dotted;padding-right:0}
 td.name{white-space:nowrap}
 td:last-child,th:last-child{padding-right:0}
 table.settings td:first-child{color:var(--muted);width:1%;white-space:nowrap}
@@ -60,6 +61,12 @@ table.settings td:last-child{font-family:var(--mono);font-size:.84rem;overflow-w
 img.sheet{display:block;width:100%;height:auto;background:#fff;border-radius:6px}
 .thumb img,.thumb .empty{display:block;width:100%;height:auto;aspect-ratio:1;object-fit:cover;border-radius:6px;background:var(--grid)}
 .thumb .path{display:block;white-space:nowrap;overflow:hidden;text-overflow:ellipsis;font-size:.74rem;color:var(--muted)}
+.thumb .map-words{display:block;color:var(--muted);font-size:.74rem}
+.thumb img+img,.thumb .empty+img{margin-top:3px}
+.thumbs.pairs{grid-template-columns:repeat(auto-fill,minmax(208px,1fr))}
+.pair{display:grid;grid-template-columns:1fr 1fr;gap:3px}.thumb .pair img{margin:0}
+.legend{display:flex;align-items:center;gap:9px;font-size:.8rem;color:var(--muted);margin:0 0 14px}
+.legend img{border-radius:3px;max-width:45%}
 .thumb .said{display:block;margin-top:6px;font-weight:600}
 .real{color:var(--real)}.fake{color:var(--fake)}
 .meter{display:block;width:100%;height:5px;margin:4px 0 3px}
@@ -74,7 +81,11 @@ th button:hover{color:var(--accent)}
 th[aria-sort=ascending] button::after{content:" \2191"}th[aria-sort=descending] button::after{content:" \2193"}
 button:focus-visible,a:focus-visible,summary:focus-visible{outline:2px solid var(--accent);outline-offset:2px}
 table.predictions td{vertical-align:middle}
-table.predictions img,table.predictions .empty{display:block;width:64px;height:64px;object-fit:cover;border-radius:4px;background:var(--grid)}
+table.predictions .pictures{white-space:nowrap;width:1%}
+table.predictions img,table.predictions .empty{display:inline-block;vertical-align:top;width:96px;height:96px;object-fit:cover;border-radius:4px;background:var(--grid)}
+table.predictions img+img{margin-left:3px}
+table.predictions .map-words{display:block;color:var(--muted);font-size:.8rem}
+.decision{margin-top:12px}
 table.predictions .hash{display:block;font-family:var(--mono);font-size:.72rem;color:var(--muted);overflow-wrap:anywhere;min-width:17ch;max-width:32.5ch}
 .error{color:var(--fake)}
 footer{margin-top:56px;padding-top:14px;border-top:1px solid var(--line);font-size:.84rem;color:var(--muted)}
@@ -84,11 +95,14 @@ rect.hint:hover{fill:var(--accent);fill-opacity:.09}
 #tip[hidden]{display:none}
 @media (max-width:560px){main{padding:24px 14px 48px}h1{font-size:1.8rem}.verdict .headline{font-size:1.4rem}.verdict{padding-left:15px}.columns{grid-template-columns:1fr}
 .tiles{grid-template-columns:1fr 1fr}.tile{padding:11px 13px}.tile .value{font-size:1.4rem}figure{padding:4px}
-table.settings td:first-child{white-space:normal;width:38%}.thumbs{grid-template-columns:repeat(3,1fr);gap:10px}
+.scroll th,.scroll td{padding-right:11px}.scroll td.number,.scroll th.number{padding-right:13px}.scroll td>svg{width:64px}.scroll td.rule{min-width:9.5rem}
+table.settings td:first-child{white-space:normal;width:38%}.thumbs{grid-template-columns:repeat(3,1fr);gap:10px}.thumbs.pairs{grid-template-columns:1fr 1fr}
 table.stacked thead{display:none}table.stacked tr{display:grid;grid-template-columns:1fr auto;gap:0 12px;padding:8px 0;border-bottom:1px solid var(--line)}
-table.stacked tr:last-child{border:0}table.stacked td{border:0;padding:0}table.stacked td.name{white-space:normal}table.stacked td.wide{grid-column:1/-1;font-size:.86rem}
-table.predictions tr{grid-template-columns:64px 1fr auto}table.predictions td.wide{grid-column:2/-1}table.predictions td:nth-child(2){grid-column:2/-1}
-table.predictions td:first-child{grid-row:1/4}}
+table.stacked tr:last-child{border:0}table.stacked td{border:0;padding:0}table.stacked th.group{text-align:center;border-bottom-style:dotted;padding-right:0}
+td.name{white-space:normal}table.stacked td.wide{grid-column:1/-1;font-size:.86rem}
+table.predictions tr{grid-template-columns:auto 1fr auto}table.predictions td.wide{grid-column:2/-1}table.predictions td:nth-child(2){grid-column:2/-1}
+table.predictions td:first-child{grid-row:1/4}table.predictions img,table.predictions .empty{width:64px;height:64px}
+table.mapped .pictures img{display:block}table.mapped .pictures img+img{margin:3px 0 0}}
 @media print{:root{--page:#fff}.tiles{grid-template-columns:repeat(auto-fit,minmax(110px,1fr))}.tile{padding:9px 11px}body{font-size:10.5pt}main{max-width:none;padding:0}nav,button{display:none}section{margin-top:26px}
 figure,.card,.tiles,.thumb,tr{break-inside:avoid}h2,h3{break-after:avoid}.figures{grid-template-columns:1fr 1fr}.thumbs{grid-template-columns:repeat(8,1fr)}
 *{-webkit-print-color-adjust:exact;print-color-adjust:exact}}

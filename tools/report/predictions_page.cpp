@@ -45,6 +45,10 @@ std::string tiles(const Counts& counts) {
   return "<div class=\"tiles\">\n" + out + "</div>\n";
 }
 
+std::string decision_words(const PredictionsPage& page) {
+  return "Called fake: a probability of fake above " + number_text(page.threshold, 6) + (page.threshold_words.empty() ? "" : ", " + page.threshold_words) + ".";
+}
+
 Figure histogram(const std::vector<Prediction>& predictions) {
   std::vector<long long> counts(kHistogramBins);
   for (const Prediction& prediction : predictions) {
@@ -70,23 +74,31 @@ Figure histogram(const std::vector<Prediction>& predictions) {
 std::string row(const Prediction& prediction) {
   if (!prediction.error.empty()) {
     return fmt::format(
-        "<tr><td><span class=\"empty\"></span></td><td>{}</td><td class=\"error\" data-key=\"error\">not read</td><td class=\"number\" "
+        "<tr><td class=\"pictures\"><span class=\"empty\"></span></td><td>{}</td><td class=\"error\" data-key=\"error\">not read</td><td class=\"number\" "
         "data-key=\"\"></td><td class=\"error small wide\">{}<span class=\"hash\">{}</span></td></tr>\n",
         html_path(prediction.path), escape_markup(prediction.error),
         escape_markup(prediction.sha256));
   }
   const std::string word = escape_markup(said(prediction));
   const std::string alt = prediction.path + ", called " + said(prediction);
+  const std::string map = prediction.map.jpeg.empty() ? "" : html_image(prediction.map, prediction.map_words + ", of " + prediction.path);
+  const std::string map_words = map.empty() ? "" : "<span class=\"map-words\">" + escape_markup(prediction.map_words) + "</span>";
   return fmt::format(
-      "<tr><td>{}</td><td>{}</td><td class=\"{}\" data-key=\"{}\"><b>{}</b></td><td class=\"number\" data-key=\"{}\">{}<svg class=\"meter\" "
+      "<tr><td class=\"pictures\">{}{}</td><td>{}{}</td><td class=\"{}\" data-key=\"{}\"><b>{}</b></td><td class=\"number\" data-key=\"{}\">{}<svg class=\"meter\" "
       "viewBox=\"0 0 100 5\" preserveAspectRatio=\"none\" aria-hidden=\"true\"><rect class=\"f-grid\" width=\"100\" height=\"5\"/><rect "
       "class=\"f-fake\" width=\"{:.2f}\" height=\"5\"/></svg></td><td class=\"wide\"><span class=\"hash\">{}</span></td></tr>\n",
-      html_thumbnail(prediction.thumbnail, alt, 128), html_path(prediction.path),
+      html_image(prediction.thumbnail, alt), map, html_path(prediction.path), map_words,
       said(prediction) == "fake" || said(prediction) == "real" ? word : "muted", word, word, prediction.prob_fake,
       fixed_text(prediction.prob_fake, 4), 100 * std::clamp(prediction.prob_fake, 0.0, 1.0), escape_markup(prediction.sha256));
 }
 
 }  // namespace
+
+std::size_t thumbnail_bytes(std::size_t pictures, bool maps) {
+  // Base64 makes four bytes of three; beside the thumbnails a row takes some 800 bytes.
+  constexpr std::size_t kAllThumbnails = std::size_t{17'000'000} * 3 / 4, kLeast = 1200, kMost = 24'000;
+  return std::clamp(kAllThumbnails / std::max<std::size_t>(1, pictures * (maps ? 2 : 1)), kLeast, kMost);
+}
 
 std::string predictions_page(const PredictionsPage& page) {
   const Counts counts = count(page.predictions);
@@ -94,12 +106,13 @@ std::string predictions_page(const PredictionsPage& page) {
   if (!page.model.empty()) body += "<p class=\"muted\">judged by " + escape_markup(page.model) + "</p>\n";
   body += "</header>\n";
   for (const std::string& note : page.notes) body += "<p class=\"note\">" + escape_markup(note) + "</p>\n";
-  body += tiles(counts);
+  body += tiles(counts) + "<p class=\"muted decision\">" + escape_markup(decision_words(page)) + "</p>\n";
   if (counts.fake + counts.real + counts.inconclusive > 1) body += html_section("scores", "Scores", html_figure(histogram(page.predictions)));
   std::string rows;
   for (const Prediction& prediction : page.predictions) rows += row(prediction);
+  const std::string maps = page.map_words.empty() ? "" : "<p class=\"muted\">" + escape_markup(page.map_words) + "</p>\n" + map_legend(page.map_legend);
   body += html_section("pictures", "Pictures",
-                       "<div class=\"card\"><table class=\"predictions sortable stacked\"><thead><tr><th></th><th data-sort=\"text\">file</th>"
+                       maps + "<div class=\"card\"><table class=\"predictions sortable stacked" + std::string(page.map_words.empty() ? "" : " mapped") + "\"><thead><tr><th></th><th data-sort=\"text\">file</th>"
                        "<th data-sort=\"text\">verdict</th><th class=\"number\" data-sort=\"number\">P(fake)</th><th>SHA-256</th></tr></thead>"
                        "<tbody>\n" + rows + "</tbody></table></div>\n");
   std::string setup = page.settings.empty() ? "" : html_settings(page.settings);

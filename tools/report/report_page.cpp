@@ -101,14 +101,13 @@ std::string proportion_bar(const SplitCounts& split) {
   if (total <= 0) return "";
   const double real = 200 * static_cast<double>(split.real) / total;
   return fmt::format(
-      "<svg width=\"200\" height=\"12\" viewBox=\"0 0 200 12\" role=\"img\" aria-label=\"{0} real\"><rect class=\"f-real\" width=\"{1:.2f}\" height=\"12\"/>"
+      "<svg width=\"200\" height=\"12\" viewBox=\"0 0 200 12\" preserveAspectRatio=\"none\" role=\"img\" aria-label=\"{0} real\"><rect class=\"f-real\" width=\"{1:.2f}\" height=\"12\"/>"
       "<rect class=\"f-fake\" x=\"{1:.2f}\" width=\"{2:.2f}\" height=\"12\"/></svg>",
       percent_text(static_cast<double>(split.real) / total, 1), real, 200 - real);
 }
 
-std::string thumb(const Image& picture, const std::string& path, const std::string& alt, const std::string& below, const Image& map = {}) {
-  const std::string explained = map.width > 0 ? html_thumbnail(map, "what the answer rests on in: " + alt) : "";
-  return "<div class=\"thumb\">" + html_thumbnail(picture, alt) + explained + below + html_short_path(path) + "</div>\n";
+std::string thumb(const Image& picture, const std::string& path, const std::string& alt, const std::string& below, const MapOverlay& map = {}) {
+  return "<div class=\"thumb\">" + html_thumbnail(picture, alt) + map_overlay(map, alt) + below + html_short_path(path) + "</div>\n";
 }
 
 std::string data_section(const ReportData& data) {
@@ -198,6 +197,8 @@ std::string scores_section(const ReportData& data) {
   } else if (!data.scores_reason.empty()) {
     out += "<p class=\"note\">" + escape_markup("No ROC and DET curves: " + data.scores_reason) + "</p>\n";
   }
+  out += thresholds_table(data.thresholds, data.eval_split);
+  if (!data.thresholds_reason.empty()) out += "<p class=\"muted\">" + escape_markup("No threshold was chosen: " + data.thresholds_reason + ".") + "</p>\n";
   std::string pair;
   if (data.confusion) {
     pair += html_figure(plot_confusion(*data.confusion, data.eval_split + ", threshold " + number_text(data.threshold, 3)));
@@ -225,6 +226,9 @@ std::string pictures_section(const ReportData& data) {
   std::string out;
   if (!data.surest_hits.empty()) out += "<h3>Surest hits</h3>\n" + scored_thumbs(data.surest_hits);
   if (!data.worst_mistakes.empty()) out += "<h3>Worst mistakes</h3>\n" + scored_thumbs(data.worst_mistakes);
+  if (out.empty()) return "";
+  if (!data.maps.overlay_words.empty()) out = "<p class=\"muted\">" + escape_markup(data.maps.overlay_words) + "</p>\n" + map_legend(data.maps.overlay_legend) + out;
+  if (!data.maps.missing.empty()) out = "<p class=\"note\">" + escape_markup("No maps: " + data.maps.missing) + "</p>\n" + out;
   return out.empty() ? "" : html_section("pictures", "Where it is sure, and where it is wrong", out);
 }
 
@@ -283,6 +287,7 @@ std::string report_page(const ReportData& data) {
   };
   const Part parts[] = {{"data", "Data", data_section(data)},       {"curves", "Curves", curves_section(data)},
                         {"scores", "Scores", scores_section(data)}, {"pictures", "Pictures", pictures_section(data)},
+                        {"maps", "Maps", maps_section(data.maps)},
                         {"health", "Layers", health_section(data)}, {"setup", "Reproduce", setup_section(data)}};
   std::string links, sections;
   for (const Part& part : parts) {

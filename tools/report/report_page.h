@@ -12,7 +12,9 @@
 #include "engine/metrics/metric.h"
 #include "engine/metrics/scores.h"
 #include "tools/report/html.h"
+#include "tools/report/maps_section.h"
 #include "tools/report/plots.h"
+#include "tools/report/thresholds_table.h"
 
 namespace sepia::report {
 
@@ -40,7 +42,7 @@ struct ScoredPicture {
   int label = 0;
   double prob_fake = 0;
   bool called_fake = false;
-  Image map{};  ///< an explanation laid over the picture, shown below it; may be empty
+  MapOverlay map{};
 };
 
 /// One row of the metrics table. An absent value is shown as "n/a" with its reason.
@@ -69,8 +71,11 @@ struct ReportData {
   std::string scores_reason;  ///< why there are no curves ("test holds one class")
   std::optional<Confusion> confusion;
   double threshold = 0.5;  ///< of the confusion matrix
+  std::vector<ThresholdRow> thresholds;   ///< chosen on val
+  std::string thresholds_reason;          ///< why there are none; may be empty too
   std::vector<ReliabilityBin> reliability;
   std::vector<ScoredPicture> surest_hits, worst_mistakes;
+  RunMaps maps;  ///< its overlays have been given to the pictures above
   std::vector<LayerHealth> health;
   std::vector<Setting> settings, environment;
   std::vector<std::string> commands;  ///< what to type to get this run again

@@ -13,7 +13,9 @@
 #include "engine/base/csv.h"
 #include "engine/base/error.h"
 #include "engine/base/file.h"
+#include "engine/io/safetensors.h"
 #include "engine/train/run_folder.h"
+#include "engine/train/thresholds.h"
 #include "models/model.h"
 #include "tools/report/from_run.h"
 #include "tools/report/loaded_run.h"
@@ -51,6 +53,36 @@ void add_samples(ReportData& data, const fs::path& manifest, const fs::path& roo
   }
 }
 
+/// The thresholds that the training chose, on the pictures of the run's predictions.
+void add_thresholds(ReportData& data, const LoadedRun& run) {
+  const fs::path best = train::RunFolder{run.folder}.best();
+  try {
+    const train::StoredThresholds stored = train::thresholds_from_metadata(SafetensorsFile::open(best).metadata(), best.string());
+    data.thresholds_reason = stored.reason;
+    for (const ChosenThreshold& chosen : stored.rules) {
+      data.thresholds.push_back({.rule = chosen.rule.name(), .words = chosen.rule.words(), .threshold = chosen.threshold, .chosen_on = chosen.counts,
+                                 .measured = confusion(run.predictions.logits, run.predictions.labels, chosen.threshold)});
+    }
+  } catch (const Error& error) {
+    data.thresholds_reason = error.what();  // the report of a run whose weights have gone
+  }
+}
+
+/// The maps of the pictures that the page will show, and the rest of what explains the run.
+RunMaps maps_of(const LoadedRun& run, const RunReportOptions& options) {
+  if (!options.explain) return {};
+  std::vector<std::size_t> shown = surest_hits(run.predictions.labels, run.predictions.logits, kShownPictures);
+  const std::vector<std::size_t> mistakes = worst_mistakes(run.predictions.labels, run.predictions.logits, kShownPictures);
+  shown.insert(shown.end(), mistakes.begin(), mistakes.end());
+  try {
+    return options.explain(run, shown);
+  } catch (const Error& error) {
+    RunMaps none;
+    none.missing = error.what();
+    return none;
+  }
+}
+
 }  // namespace
 
 void write_run_report(const fs::path& run, const RunReportOptions& options) {
@@ -82,9 +114,10 @@ void write_run_report(const fs::path& run, const RunReportOptions& options) {
   if (loaded.evaluation) {
     majority.accuracy = loaded.evaluation->majority_accuracy.value.value_or(kNan);
     const auto picture = [&](std::size_t i) { return read_image(root / predictions.paths[i]); };
-    EvaluatedPictures pictures{.paths = predictions.paths, .labels = predictions.labels, .logits = predictions.logits, .picture = picture, .map = {}};
-    if (options.map) pictures.map = [&](std::size_t i) { return options.map(root / predictions.paths[i], predictions.labels[i]); };
-    add_evaluation(data, *loaded.evaluation, predictions.split, pictures);
+    data.maps = maps_of(loaded, options);
+    add_thresholds(data, loaded);
+    add_evaluation(data, *loaded.evaluation, predictions.split,
+                   {.paths = predictions.paths, .labels = predictions.labels, .logits = predictions.logits, .picture = picture, .maps = &data.maps.overlays});
     write_file_atomic(run / "curves.csv", curve_points_csv(*loaded.evaluation));
   }
   data.history = run_history(loaded.history, loaded.model(), loaded.dataset(), majority);

@@ -4,16 +4,18 @@
 
 #include <filesystem>
 #include <functional>
+#include <span>
 
-#include "data/image.h"
+#include "tools/report/loaded_run.h"
+#include "tools/report/report_page.h"
 
 namespace sepia::report {
 
 struct RunReportOptions {
   bool document_units = false;  ///< losses divided by the batch size, as the document prints them
-  /// The explanation to show beside a picture of the surest hits and worst mistakes: an overlay, given the picture's file and its label. Unset,
-  /// or an empty picture: none. What it throws leaves that one away.
-  std::function<Image(const std::filesystem::path& picture, int label)> map{};
+  /// Makes the maps: overlays for these of the run's predictions, and what else the page shows. Unset: no maps. What it throws becomes a
+  /// sentence on the page.
+  std::function<RunMaps(const LoadedRun& run, std::span<const std::size_t> overlays)> explain{};
 };
 
 /// Writes RUN/plots/*.{svg,png}, RUN/curves.csv and RUN/report.html from config.json, log.json, log.jsonl and the predictions. Throws kPath or kData, naming the file, when one of them is missing or damaged.

@@ -2,9 +2,11 @@
 // class, so that a page's style sheet (palette_css) can re-colour it and every other viewer still shows it right.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "data/image_write.h"
+#include "data/resize.h"
 #include "engine/base/error.h"
 #include "tools/report/canvas.h"
 #include "tools/report/text.h"
@@ -12,6 +14,7 @@
 namespace sepia::report {
 namespace {
 
+constexpr int kSmallPicture = 24;  // legends and the like: as PNG they are smaller and exact
 constexpr const char* kFontFamily = "'DejaVu Sans', 'Bitstream Vera Sans', Verdana, Geneva, sans-serif";
 
 // Two decimals are a fifth of a printer's dot; shorter than the default and the same on every machine.
@@ -25,6 +28,8 @@ std::string coordinate(double value) {
 
 class SvgCanvas final : public Canvas {
  public:
+  explicit SvgCanvas(bool standalone) : standalone_(standalone) {}
+
   void polyline(std::span<const Point> points, const Stroke& stroke) override {
     if (points.size() < 2) return;
     body_ += fmt::format("<path d=\"{}\" fill=\"none\"{}/>\n", path(points), stroke_attributes(stroke));
@@ -62,8 +67,15 @@ class SvgCanvas final : public Canvas {
   }
 
   void image(const Rect& area, const Image& picture) override {
-    body_ += fmt::format("<image{} preserveAspectRatio=\"none\" href=\"data:image/png;base64,{}\"/>\n", box(area),
-                         base64(encode_png(picture)));
+    if (standalone_ || picture.width < kSmallPicture || picture.height < kSmallPicture) {
+      body_ += fmt::format("<image{} preserveAspectRatio=\"none\" href=\"data:image/png;base64,{}\"/>\n", box(area), base64(encode_png(picture)));
+      return;
+    }
+    // In a page a picture is looked at, not measured: twice as many pixels as it covers are enough for dense screens.
+    const int width = std::min(picture.width, static_cast<int>(std::lround(2 * area.width))), height = std::min(picture.height, static_cast<int>(std::lround(2 * area.height)));
+    const bool smaller = width > 0 && height > 0 && (width < picture.width || height < picture.height);
+    body_ += fmt::format("<image{} preserveAspectRatio=\"none\" href=\"data:image/jpeg;base64,{}\"/>\n", box(area),
+                         base64(encode_jpeg(smaller ? resize(picture, width, height) : picture, {.quality = 88})));
   }
 
   // A nested <svg> clips to its own box: no ids, which would clash when several figures share a page.
@@ -106,12 +118,13 @@ class SvgCanvas final : public Canvas {
   }
 
   std::string body_;
+  bool standalone_;
 };
 
 }  // namespace
 
 std::string to_svg(const Figure& figure, bool standalone) {
-  SvgCanvas canvas;
+  SvgCanvas canvas(standalone);
   if (standalone) canvas.rect({0, 0, figure.width, figure.height}, {Ink::kPaper}, 0);
   figure.draw(canvas);
   const std::string alt = escape_markup(figure.alt);
