@@ -2,8 +2,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "data/image_write.h"
-#include "tests/support/temporary_folder.h"
 #include "tests/tools/closed_page.h"
 #include "tools/paper/paper_page.h"
 
@@ -68,20 +66,23 @@ TEST(Paper, WithoutValidationThereIsNoBestEpoch) {
 }
 
 TEST(Paper, ThePageIsClosedAndEscaped) {
-  const test::TemporaryFolder folder;
-  write_png(folder / "figure.png", Image(8, 8));
   PaperPage page;
   page.comparisons = compare({two_epochs()});
-  page.figures = {{.number = 2, .file = "figure", .caption = "loss <&> \"accuracy\"", .document = "rises"}};
+  const report::Figure sheet{400, 300, "a sheet of <pictures>", [](report::Canvas& canvas) {
+                               canvas.image({10, 10, 96, 96}, Image(256, 256));
+                               canvas.text({10, 130}, "a & b", {});
+                             }};
+  page.figures = {{.number = 2, .file = "figure", .caption = "loss <&> \"accuracy\"", .document = "rises", .figure = sheet}};
   page.notes = {"toy"};
   page.commands = {"sepia train simplenet"};
-  const std::string html = paper_page(page, folder.path());
+  const std::string html = paper_page(page);
   test::expect_closed(html);
   EXPECT_THAT(html, HasSubstr("Figure 2"));
   EXPECT_THAT(html, HasSubstr("loss &lt;&amp;&gt; &quot;accuracy&quot;"));
   EXPECT_THAT(paper_json(page), HasSubstr("\"figure.svg\""));
-  page.figures.front().file = "missing";
-  EXPECT_THROW(paper_page(page, folder.path()), Error);
+  EXPECT_THAT(html, HasSubstr("aria-label=\"a sheet of &lt;pictures&gt;\""));
+  EXPECT_THAT(html, HasSubstr("href=\"data:image/jpeg;base64,")) << "pictures are in the page, not beside it";
+  EXPECT_LT(html.size(), 60'000u);
 }
 
 }  // namespace

@@ -145,8 +145,8 @@ class Paper {
         started = true;
         bar.update(static_cast<std::int64_t>(done));
       };
-      draw_figure(source, figure);
-      page_.figures.push_back({.number = number, .file = fmt::format("figures/{}/{}", experiment.name, file), .caption = caption + where + ".", .document = document});
+      page_.figures.push_back({.number = number, .file = fmt::format("figures/{}/{}", experiment.name, file), .caption = caption + where + ".", .document = document,
+                               .figure = draw_figure(source, figure).figure});
     };
     const bool swaps = experiment.data == paper::Data::kDeepfake;
     draw(7, explain::Method::kSaliency, tools::draw_grid36, "grid36.saliency", "Saliency maps of 36 samples beside them: ",
@@ -171,7 +171,7 @@ class Paper {
                       {"device", device_name(use_device(options_.device).device)}, {"precision", options_.device.precision}};
     page_.version = version();
     write_file_atomic(out_ / "paper.json", paper::paper_json(page_));
-    write_file_atomic(out_ / "paper.html", paper::paper_page(page_, out_));
+    write_file_atomic(out_ / "paper.html", paper::paper_page(page_));
   }
 
   void print() const {
@@ -182,7 +182,7 @@ class Paper {
   void save(int number, const std::string& name, const report::Figure& figure, const std::string& caption, const std::string& document) {
     fs::create_directories(out_ / "figures");
     report::save_figure(figure, out_ / "figures" / name);
-    page_.figures.push_back({.number = number, .file = "figures/" + name, .caption = caption, .document = document});
+    page_.figures.push_back({.number = number, .file = "figures/" + name, .caption = caption, .document = document, .figure = figure});
   }
 
   void draw_run(const paper::Outcome& outcome, const train::TrainConfig& config) {

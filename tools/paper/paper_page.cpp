@@ -4,7 +4,6 @@
 
 #include <nlohmann/json.hpp>
 
-#include "engine/base/file.h"
 #include "tools/report/text.h"
 
 namespace sepia::paper {
@@ -16,13 +15,11 @@ std::string heading_of(const PaperFigure& figure) {
   return figure.number > 0 ? fmt::format("Figure {}", figure.number) : std::string("Beyond the document");
 }
 
-std::string figures_section(const std::vector<PaperFigure>& figures, const std::filesystem::path& folder) {
-  constexpr std::uint64_t kMaxFigureBytes = std::uint64_t{64} << 20;
+std::string figures_section(const std::vector<PaperFigure>& figures) {
   std::string out;
   for (const PaperFigure& f : figures) {
-    const std::vector<std::byte> png = read_file(folder / (f.file + ".png"), kMaxFigureBytes);
     out += fmt::format("<h3>{}</h3>\n<p>{}</p>\n", heading_of(f), escape_markup(f.caption));
-    out += fmt::format("<div class=\"card\"><img class=\"sheet\" alt=\"{}\" src=\"data:image/png;base64,{}\"></div>\n", escape_markup(f.caption), report::base64(png));
+    if (f.figure.draw) out += "<div class=\"sheet\">" + report::html_figure(f.figure) + "</div>\n";
     if (!f.document.empty()) out += "<p class=\"muted\">In the document: " + escape_markup(f.document) + "</p>\n";
   }
   return out.empty() ? "" : report::html_section("figures", "Figures", out);
@@ -39,14 +36,14 @@ std::string numbers_section(const std::vector<Comparison>& comparisons) {
 
 }  // namespace
 
-std::string paper_page(const PaperPage& page, const std::filesystem::path& folder) {
+std::string paper_page(const PaperPage& page) {
   const std::string title = "Facial manipulation detection, run again";
   std::string body = "<header>\n<p class=\"kicker\">sepia \u00B7 paper</p>\n<h1>" + title +
                      "</h1>\n<p class=\"muted\">Every experiment of \u201CFacial Manipulation Detection\u201D (2025) on the data given here, its numbers and figures beside the "
                      "document's. Losses are divided by the batch size and accuracies are percent, as there.</p>\n"
                      "<nav aria-label=\"Sections\">\n<a href=\"#numbers\">Numbers</a>\n<a href=\"#figures\">Figures</a>\n<a href=\"#setup\">Reproduce</a>\n</nav>\n</header>\n";
   for (const std::string& note : page.notes) body += "<p class=\"note\">" + escape_markup(note) + "</p>\n";
-  body += numbers_section(page.comparisons) + figures_section(page.figures, folder);
+  body += numbers_section(page.comparisons) + figures_section(page.figures);
   body += report::html_section("setup", "How to reproduce it", report::html_settings(page.settings) + report::html_commands(page.commands));
   body += "<footer>Made by sepia" + (page.version.empty() ? "" : " " + escape_markup(page.version)) + ". This page holds everything it shows; it loads nothing.</footer>\n";
   return report::html_page(title + " \u00B7 sepia", body);

@@ -1,11 +1,11 @@
 // paper.html: the document's figures and numbers beside those of this run.
 #pragma once
 
-#include <filesystem>
 #include <string>
 #include <vector>
 
 #include "tools/paper/experiments.h"
+#include "tools/report/canvas.h"
 #include "tools/report/html.h"
 
 namespace sepia::paper {
@@ -16,6 +16,7 @@ struct PaperFigure {
   std::string file;      ///< without its ending, from the paper's folder: "figures/figure2"; .svg and .png are there
   std::string caption;   ///< what it shows here; also what stands for it where it cannot be seen
   std::string document;  ///< what the document says about its own
+  report::Figure figure{};  ///< the drawing itself, for the page
 };
 
 struct PaperPage {
@@ -27,8 +28,8 @@ struct PaperPage {
   std::string version;
 };
 
-/// The whole page as one self-contained HTML document; the figures are the PNG files in `folder`. kPath when one is missing.
-std::string paper_page(const PaperPage& page, const std::filesystem::path& folder);
+/// The whole page as one self-contained HTML document, the figures in it as drawings that follow the reader's light or dark setting.
+std::string paper_page(const PaperPage& page);
 
 /// The same numbers for machines: {"comparisons":[{"section","quantity","document","ours"}],"figures":[{"number","file","caption"}]}.
 std::string paper_json(const PaperPage& page);

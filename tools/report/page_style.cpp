@@ -58,7 +58,7 @@ table.settings td:last-child{font-family:var(--mono);font-size:.84rem;overflow-w
 .path{font-family:var(--mono);font-size:.82rem;overflow-wrap:anywhere}
 .thumbs{display:grid;grid-template-columns:repeat(auto-fill,minmax(112px,1fr));gap:14px}
 .thumb{min-width:0;font-size:.8rem;line-height:1.35}
-img.sheet{display:block;width:100%;height:auto;background:#fff;border-radius:6px}
+.sheet figure{overflow-x:auto;justify-content:flex-start;margin-bottom:10px}.sheet figure svg{max-width:none;min-width:600px;margin:0 auto}
 .thumb img,.thumb .empty{display:block;width:100%;height:auto;aspect-ratio:1;object-fit:cover;border-radius:6px;background:var(--grid)}
 .thumb .path{display:block;white-space:nowrap;overflow:hidden;text-overflow:ellipsis;font-size:.74rem;color:var(--muted)}
 .thumb .map-words{display:block;color:var(--muted);font-size:.74rem}
@@ -80,7 +80,7 @@ th button{border:0;padding:0;color:inherit;font:inherit}
 th button:hover{color:var(--accent)}
 th[aria-sort=ascending] button::after{content:" \2191"}th[aria-sort=descending] button::after{content:" \2193"}
 button:focus-visible,a:focus-visible,summary:focus-visible{outline:2px solid var(--accent);outline-offset:2px}
-table.predictions td{vertical-align:middle}
+table.predictions td{vertical-align:middle}table.predictions td:nth-child(2){width:36%}
 table.predictions .pictures{white-space:nowrap;width:1%}
 table.predictions img,table.predictions .empty{display:inline-block;vertical-align:top;width:96px;height:96px;object-fit:cover;border-radius:4px;background:var(--grid)}
 table.predictions img+img{margin-left:3px}
@@ -95,7 +95,7 @@ rect.hint:hover{fill:var(--accent);fill-opacity:.09}
 #tip[hidden]{display:none}
 @media (max-width:560px){main{padding:24px 14px 48px}h1{font-size:1.8rem}.verdict .headline{font-size:1.4rem}.verdict{padding-left:15px}.columns{grid-template-columns:1fr}
 .tiles{grid-template-columns:1fr 1fr}.tile{padding:11px 13px}.tile .value{font-size:1.4rem}figure{padding:4px}
-.scroll th,.scroll td{padding-right:11px}.scroll td.number,.scroll th.number{padding-right:13px}.scroll td>svg{width:64px}.scroll td.rule{min-width:9.5rem}
+.scroll th,.scroll td{padding-right:11px}.scroll td.number,.scroll th.number{padding-right:13px}svg.bar{width:64px}.scroll td.rule{min-width:9.5rem}
 table.settings td:first-child{white-space:normal;width:38%}.thumbs{grid-template-columns:repeat(3,1fr);gap:10px}.thumbs.pairs{grid-template-columns:1fr 1fr}
 table.stacked thead{display:none}table.stacked tr{display:grid;grid-template-columns:1fr auto;gap:0 12px;padding:8px 0;border-bottom:1px solid var(--line)}
 table.stacked tr:last-child{border:0}table.stacked td{border:0;padding:0}table.stacked th.group{text-align:center;border-bottom-style:dotted;padding-right:0}

@@ -68,7 +68,7 @@ Figure histogram(const std::vector<Prediction>& predictions) {
     chart.hints.push_back({(low + high) / 2, percent_text(low, 0) + " to " + percent_text(high, 0) + "\n" + count_text(pictures) +
                                                  (pictures == 1 ? " picture" : " pictures")});
   }
-  return side_by_side({std::move(chart)}, 620, 250, "Histogram of the probability of fake over " + std::to_string(predictions.size()) + " pictures.");
+  return side_by_side({std::move(chart)}, 460, 230, "Histogram of the probability of fake over " + std::to_string(predictions.size()) + " pictures.");
 }
 
 std::string row(const Prediction& prediction) {

@@ -101,7 +101,7 @@ std::string proportion_bar(const SplitCounts& split) {
   if (total <= 0) return "";
   const double real = 200 * static_cast<double>(split.real) / total;
   return fmt::format(
-      "<svg width=\"200\" height=\"12\" viewBox=\"0 0 200 12\" preserveAspectRatio=\"none\" role=\"img\" aria-label=\"{0} real\"><rect class=\"f-real\" width=\"{1:.2f}\" height=\"12\"/>"
+      "<svg class=\"bar\" width=\"200\" height=\"12\" viewBox=\"0 0 200 12\" preserveAspectRatio=\"none\" role=\"img\" aria-label=\"{0} real\"><rect class=\"f-real\" width=\"{1:.2f}\" height=\"12\"/>"
       "<rect class=\"f-fake\" x=\"{1:.2f}\" width=\"{2:.2f}\" height=\"12\"/></svg>",
       percent_text(static_cast<double>(split.real) / total, 1), real, 200 - real);
 }
