@@ -75,9 +75,13 @@ TEST_F(ResidualCommands, EveryMethodExplains) {
     EXPECT_FALSE(map.contains("error")) << map;
     EXPECT_TRUE(map.at("max").is_number());
     const std::string array = bytes_of(at(std::string("maps-") + method) / map.at("npy").get<std::string>());
-    if (!map.at("empty").get<bool>()) EXPECT_TRUE(seen.insert(array).second) << "the same map as another method's";
+    if (!map.at("empty").get<bool>()) {
+      EXPECT_TRUE(seen.insert(array).second) << "the same map as another method's";
+    }
     // Completeness holds wherever the input is smooth: the residual is computed before the network, so it must here too.
-    if (std::string(method) == "ig") EXPECT_LT(std::abs(map.at("completeness").at("gap").get<double>()), 0.01 + 0.05 * std::abs(map["completeness"]["score_difference"].get<double>()));
+    if (std::string(method) == "ig") {
+      EXPECT_LT(std::abs(map.at("completeness").at("gap").get<double>()), 0.01 + 0.05 * std::abs(map["completeness"]["score_difference"].get<double>()));
+    }
   }
   EXPECT_GE(seen.size(), 6u);
 }
