@@ -34,6 +34,13 @@ inline std::vector<double> as_double(const std::vector<float>& values) {
   return {values.begin(), values.end()};
 }
 
+/// numbers() for benchmarks whose data are templates over the type.
+template <class T>
+std::vector<T> numbers_as(std::int64_t count, std::uint32_t array) {
+  const std::vector<float> values = numbers(count, array);
+  return {values.begin(), values.end()};
+}
+
 /// Whether each element lies within rounding of a sum of `terms` products of numbers below one.
 inline bool agree(const std::vector<float>& actual, const std::vector<double>& expected, std::int64_t terms) {
   const double tolerance = 1e-6 * std::sqrt(static_cast<double>(terms) + 16);

@@ -13,14 +13,10 @@ constexpr double kSmoothing = 0.1;
 
 template <class T>
 struct Data {
-  explicit Data(std::int64_t classes) : k(classes), x(values(kRows * k, 1)), grad(values(kRows * k, 2)), weights(values(k, 3)), y(x.size()), p(x.size()) {
+  explicit Data(std::int64_t classes) : k(classes), x(numbers_as<T>(kRows * k, 1)), grad(numbers_as<T>(kRows * k, 2)), weights(numbers_as<T>(k, 3)), y(x.size()), p(x.size()) {
     for (std::int64_t n = 0; n < kRows; ++n) labels.push_back(static_cast<std::int32_t>(n * 7 % k));
     for (T& weight : weights) weight = weight * weight + 1;  // positive
     reference::softmax_forward<T>({}, {kRows, k, x.data(), p.data()});
-  }
-  static std::vector<T> values(std::int64_t count, std::uint32_t array) {
-    const std::vector<float> some = numbers(count, array);
-    return {some.begin(), some.end()};
   }
   SoftmaxForward<T> softmax() { return {kRows, k, x.data(), y.data()}; }
   SoftmaxBackward<T> softmax_back() { return {kRows, k, p.data(), grad.data(), y.data(), Accumulate::kWrite}; }
@@ -33,13 +29,8 @@ struct Data {
   T result = 0, one = 1;
 };
 
-/// A kernel on both backends, and the floats that it moves for one logit.
-struct Kernel {
-  const char* name;
-  double floats;
-  void (*fast)(Data<float>&);
-  void (*exact)(Data<double>&);
-};
+/// Floats for one logit.
+using Kernel = MemoryKernel<Data>;
 
 const Kernel kKernels[] = {
     {"softmax_forward", 2, [](Data<float>& d) { cpu::softmax_forward({}, d.softmax()); },

@@ -48,6 +48,15 @@ void time_memory_kernel(benchmark::State& state, double bytes, Run&& run) {
   set_num_threads(0);
 }
 
+/// A kernel on both backends, over a program's own Data, and the floats that it moves for one element.
+template <template <class> class Data>
+struct MemoryKernel {
+  const char* name;
+  double floats;
+  void (*fast)(Data<float>&);
+  void (*exact)(Data<double>&);
+};
+
 /// Registers `run(state)` under `name` with one thread and with two.
 template <class Run>
 void register_kernel(const std::string& name, Run run) {

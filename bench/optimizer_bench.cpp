@@ -12,11 +12,7 @@ constexpr std::int64_t kSimplenetParameters = 16901762;
 
 template <class T>
 struct Data {
-  explicit Data(std::int64_t n) : count(n), weight(values(n, 1)), gradient(values(n, 2)), m(n), v(n) {}
-  static std::vector<T> values(std::int64_t n, std::uint32_t array) {
-    const std::vector<float> some = numbers(n, array);
-    return {some.begin(), some.end()};
-  }
+  explicit Data(std::int64_t n) : count(n), weight(numbers_as<T>(n, 1)), gradient(numbers_as<T>(n, 2)), m(n), v(n) {}
   AdamStep<T> adam() {
     return {.count = count,
             .weight = weight.data(),
@@ -60,13 +56,8 @@ struct Data {
   StepControl control{};
 };
 
-/// A kernel on both backends, and the floats that it moves for one parameter.
-struct Kernel {
-  const char* name;
-  double floats;
-  void (*fast)(Data<float>&);
-  void (*exact)(Data<double>&);
-};
+/// Floats for one parameter.
+using Kernel = MemoryKernel<Data>;
 
 const Kernel kKernels[] = {
     {"adam_step", 7, [](Data<float>& d) { cpu::adam_step({}, d.adam()); },

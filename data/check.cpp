@@ -23,7 +23,7 @@ std::vector<ScannedSplit> scan_splits(const std::filesystem::path& root, const C
   for (const std::string name : kSplits) {
     if (!has_split(root, name)) continue;
     const FacesDataset dataset(root, name,
-                               {.real_folder = options.real_folder, .fake_folder = options.fake_folder, .require_both_classes = false});
+                               {.real_folder = options.real_folder, .fake_folder = options.fake_folder, .classes = FacesDatasetOptions::Classes::kAny});
     std::function<void(std::size_t)> progress;
     if (options.progress) progress = [&](std::size_t done) { options.progress(name, done, dataset.size()); };
     splits.push_back({name, scan_files(dataset, {.workers = options.workers}, progress), dataset.ignored()});

@@ -109,12 +109,14 @@ FacesDataset::FacesDataset(const fs::path& root, const std::string& split, const
     if (is_folder(folder / name)) folders.push_back(name);
   }
   const auto present = [&](const std::string& name) { return std::find(folders.begin(), folders.end(), name) != folders.end(); };
-  const bool real = present(options.real_folder), fake = !options.only_real && present(options.fake_folder);
-  const bool one_is_enough = options.only_real ? real : !options.require_both_classes && (real || fake);
-  if (!(real && fake) && !one_is_enough) fail_class_folders(folder, folders, options);
+  using Classes = FacesDatasetOptions::Classes;
+  const bool wants_fake = options.classes != Classes::kOnlyReal;
+  const bool real = present(options.real_folder), fake = wants_fake && present(options.fake_folder);
+  const bool needs_real = options.classes != Classes::kAny, needs_fake = options.classes == Classes::kBoth;
+  if ((needs_real && !real) || (needs_fake && !fake) || (!real && !fake)) fail_class_folders(folder, folders, options);
   // With one class folder present, the other under another spelling is a mistake even where one class would do.
   for (const auto& name : folders) {
-    if ((!real && lower_case(name) == lower_case(options.real_folder)) || (!fake && !options.only_real && lower_case(name) == lower_case(options.fake_folder))) {
+    if ((!real && lower_case(name) == lower_case(options.real_folder)) || (wants_fake && !fake && lower_case(name) == lower_case(options.fake_folder))) {
       fail_class_folders(folder, folders, options);
     }
   }
@@ -122,7 +124,8 @@ FacesDataset::FacesDataset(const fs::path& root, const std::string& split, const
   if (fake) list_class(options.fake_folder, kFake);
   for (const int label : {kReal, kFake}) {
     const std::string& name = label == kReal ? options.real_folder : options.fake_folder;
-    SEPIA_CHECK_KIND(!options.require_both_classes || (options.only_real && label == kFake) || count(label) > 0, ErrorKind::kData, (folder / name).string(),
+    const bool needed = label == kReal ? needs_real : needs_fake;
+    SEPIA_CHECK_KIND(!needed || count(label) > 0, ErrorKind::kData, (folder / name).string(),
                      " has no pictures; both classes are needed (.jpg .jpeg .png .webp .bmp .tga .ppm .pgm .pnm)");
   }
   std::sort(entries_.begin(), entries_.end(), [](const Entry& a, const Entry& b) { return a.path < b.path; });

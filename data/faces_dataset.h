@@ -16,9 +16,12 @@ struct FacesDatasetOptions {
   int image_size = 256;
   std::string real_folder = "real";  ///< --class-map real=...
   std::string fake_folder = "fake";  ///< --class-map fake=...
-  /// Whether a split with pictures of one class only is an error. Training needs both; a test split may hold one.
-  bool require_both_classes = true;
-  bool only_real = false;  ///< leaves the fake folder unread, there or not
+  /// Which classes a split must hold.
+  enum class Classes {
+    kBoth,      ///< training needs them
+    kAny,       ///< a test split may hold one
+    kOnlyReal,  ///< the fake folder is left unread, there or not
+  } classes = Classes::kBoth;
   /// Decoded and resized pictures are kept up to this many bytes, so that later epochs need not decode again.
   std::uint64_t cache_bytes = 0;
 };

@@ -14,6 +14,8 @@ Metric ratio(std::int64_t part, std::int64_t whole, const char* reason) {
 }
 
 constexpr const char* kEmpty = "there are no pictures";
+constexpr const char* kNoFakes = "there are no fake pictures";
+constexpr const char* kNoReals = "there are no real pictures";
 
 }  // namespace
 
@@ -33,8 +35,8 @@ Metric accuracy(const Confusion& counts) {
 
 Metric balanced_accuracy(const Confusion& counts) {
   if (counts.n() == 0) return Metric::none(kEmpty);
-  if (counts.fakes() == 0) return Metric::none("there are no fake pictures");
-  if (counts.reals() == 0) return Metric::none("there are no real pictures");
+  if (counts.fakes() == 0) return Metric::none(kNoFakes);
+  if (counts.reals() == 0) return Metric::none(kNoReals);
   const auto share = [](std::int64_t part, std::int64_t whole) { return static_cast<double>(part) / static_cast<double>(whole); };
   return Metric::of((share(counts.tn, counts.reals()) + share(counts.tp, counts.fakes())) / 2);
 }
@@ -44,7 +46,15 @@ Metric precision(const Confusion& counts) {
 }
 
 Metric recall(const Confusion& counts) {
-  return ratio(counts.tp, counts.fakes(), counts.n() == 0 ? kEmpty : "there are no fake pictures");
+  return ratio(counts.tp, counts.fakes(), counts.n() == 0 ? kEmpty : kNoFakes);
+}
+
+Metric false_positive_rate(const Confusion& counts) {
+  return ratio(counts.fp, counts.reals(), counts.n() == 0 ? kEmpty : kNoReals);
+}
+
+Metric false_negative_rate(const Confusion& counts) {
+  return ratio(counts.fn, counts.fakes(), counts.n() == 0 ? kEmpty : kNoFakes);
 }
 
 Metric f1(const Confusion& counts) {

@@ -30,6 +30,10 @@ Metric balanced_accuracy(const Confusion& counts);
 Metric precision(const Confusion& counts);
 /// tp / (tp + fn): the share of fakes that are found.
 Metric recall(const Confusion& counts);
+/// fp / (fp + tn): the share of reals that are called fake.
+Metric false_positive_rate(const Confusion& counts);
+/// fn / (fn + tp): the share of fakes that are missed.
+Metric false_negative_rate(const Confusion& counts);
 /// 2 tp / (2 tp + fp + fn); absent when there are no fakes and nothing was called fake.
 Metric f1(const Confusion& counts);
 /// Chance level: the accuracy of always naming the larger class.

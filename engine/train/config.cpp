@@ -108,10 +108,10 @@ TrainConfig config_from_json(const std::string& json, const std::string& source)
     read("image_size", c.image_size);
     read("normalise_mean", c.normalisation.mean);
     read("normalise_std", c.normalisation.std);
-    c.normalisation.kind = ops::input_kind_from_name(j.value("input", "rgb"));  // as above
+    c.normalisation.kind = ops::input_kind_from_name(j.value("input", "rgb"));  // runs of earlier versions have no such key
     read("numerics", c.numerics);
     read("augment", c.augment);
-    c.fakes = j.value("fakes", c.fakes);  // runs of earlier versions have no such key
+    c.fakes = j.value("fakes", c.fakes);  // as "input"
     read("epochs", c.epochs);
     read("batch_size", c.batch_size);
     read("accumulate", c.accumulate);

@@ -48,8 +48,8 @@ RunPictures check_pictures(const TrainConfig& config, const std::function<void(c
     if (name != "train" && !has_split(config.data, name)) continue;
     const bool made = name == "train" && config.fakes == "blend";
     FacesDatasetOptions options{.image_size = static_cast<int>(config.image_size), .real_folder = config.real_folder, .fake_folder = config.fake_folder};
-    options.require_both_classes = name == "train";
-    options.only_real = made;
+    using Classes = FacesDatasetOptions::Classes;
+    options.classes = made ? Classes::kOnlyReal : name == "train" ? Classes::kBoth : Classes::kAny;
     options.cache_bytes = kCacheBytes;
     SplitPictures split{.split = name, .dataset = nullptr, .records = {}, .usable = {}, .fingerprint = {}};
     auto files = std::make_unique<FacesDataset>(config.data, name, options);

@@ -11,9 +11,11 @@ using Json = nlohmann::ordered_json;
 
 std::int64_t count_of(const Json& matrix, std::size_t row, std::size_t column) { return matrix.at(row).at(column).get<std::int64_t>(); }
 
-Json share(std::int64_t part, std::int64_t of) { return of > 0 ? Json(static_cast<double>(part) / static_cast<double>(of)) : Json(nullptr); }
+Json number_or_null(const Metric& metric) { return metric.value ? Json(*metric.value) : Json(nullptr); }
 
-Json shares(const Confusion& c) { return {{"accuracy", share(c.tn + c.tp, c.n())}, {"fpr", share(c.fp, c.reals())}, {"tpr", share(c.tp, c.fakes())}}; }
+Json shares(const Confusion& c) {
+  return {{"accuracy", number_or_null(accuracy(c))}, {"fpr", number_or_null(false_positive_rate(c))}, {"tpr", number_or_null(recall(c))}};
+}
 
 }  // namespace
 

@@ -16,6 +16,7 @@
 
 #include "engine/base/random.h"
 #include "engine/io/safetensors.h"
+#include "tests/support/files.h"
 #include "tests/support/run_command.h"
 #include "tests/support/small_dataset.h"
 #include "tests/support/temporary_folder.h"
@@ -60,11 +61,6 @@ class Interruption : public ::testing::Test {
       if (Clock::now() > deadline) throw std::runtime_error("no checkpoint within two minutes");
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
-  }
-
-  static std::string bytes_of(const fs::path& path) {
-    std::ifstream in(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(in), {}};
   }
 
   /// True when there is no checkpoint yet or one that reads.

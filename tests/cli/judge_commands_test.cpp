@@ -14,9 +14,7 @@
 #include "engine/base/csv.h"
 #include "engine/base/file.h"
 #include "engine/base/sha256.h"
-#include "tests/support/run_command.h"
-#include "tests/support/small_dataset.h"
-#include "tests/support/temporary_folder.h"
+#include "tests/support/trained_run.h"
 #include "tests/tools/closed_page.h"
 
 namespace sepia::test {
@@ -26,11 +24,6 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 using ::testing::HasSubstr;
 
-std::string bytes_of(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
 std::vector<std::string> lines_of(const std::string& text) {
   std::vector<std::string> lines;
   std::istringstream in(text);
@@ -39,19 +32,9 @@ std::vector<std::string> lines_of(const std::string& text) {
 }
 
 /// A model that really tells the stripes apart, trained once for all tests.
-class JudgeCommands : public ::testing::Test {
+class JudgeCommands : public TrainedRun {
  protected:
-  static void SetUpTestSuite() {
-    folder_ = std::make_unique<TemporaryFolder>();
-    write_small_dataset(data(), {.train = 16, .val = 6, .test = 6});
-    const CommandResult trained = run_sepia({"train", "edgenet", "--data", data(), "--out", run(), "--image-size", "32", "--epochs", "6", "-b", "8"});
-    ASSERT_EQ(trained.exit_code, 0) << trained.err;
-  }
-  static void TearDownTestSuite() { folder_.reset(); }
-
-  static fs::path data() { return *folder_ / "data"; }
-  static fs::path run() { return *folder_ / "run"; }
-  static fs::path at(const std::string& name) { return *folder_ / name; }
+  static void SetUpTestSuite() { train({.train = 16, .val = 6, .test = 6}, {"--epochs", "6"}); }
 
   static json eval_json(std::vector<std::string> more = {}) {
     std::vector<std::string> words = {"eval", run(), "--data", data(), "--json"};
@@ -70,11 +53,7 @@ class JudgeCommands : public ::testing::Test {
     for (const std::string& line : lines_of(result.out)) lines.push_back(json::parse(line));
     return lines;
   }
-
-  static std::unique_ptr<TemporaryFolder> folder_;
 };
-
-std::unique_ptr<TemporaryFolder> JudgeCommands::folder_;
 
 TEST_F(JudgeCommands, EvalAgreesWithACountOverThePredictions) {
   const json result = eval_json();

@@ -8,9 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "tests/support/run_command.h"
-#include "tests/support/small_dataset.h"
-#include "tests/support/temporary_folder.h"
+#include "tests/support/trained_run.h"
 #include "tests/tools/closed_page.h"
 
 namespace sepia::test {
@@ -20,35 +18,10 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 using ::testing::HasSubstr;
 
-std::string bytes_of(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
-class MeasureCommands : public ::testing::Test {
+class MeasureCommands : public TrainedRun {
  protected:
-  static void SetUpTestSuite() {
-    folder_ = std::make_unique<TemporaryFolder>();
-    write_small_dataset(data(), {.train = 16, .val = 6, .test = 6});
-    const CommandResult trained = run_sepia({"train", "edgenet", "--data", data(), "--out", run(), "--image-size", "32", "--epochs", "6", "-b", "8"});
-    ASSERT_EQ(trained.exit_code, 0) << trained.err;
-  }
-  static void TearDownTestSuite() { folder_.reset(); }
-
-  static fs::path data() { return *folder_ / "data"; }
-  static fs::path run() { return *folder_ / "run"; }
-  static fs::path at(const std::string& name) { return *folder_ / name; }
-
-  static json json_of(const std::vector<std::string>& words) {
-    const CommandResult result = run_sepia(words);
-    EXPECT_EQ(result.exit_code, 0) << result.err;
-    return json::parse(result.out);
-  }
-
-  static std::unique_ptr<TemporaryFolder> folder_;
+  static void SetUpTestSuite() { train({.train = 16, .val = 6, .test = 6}, {"--epochs", "6"}); }
 };
-
-std::unique_ptr<TemporaryFolder> MeasureCommands::folder_;
 
 TEST_F(MeasureCommands, GroupsAreJudgedTogether) {
   // 0.png to 5.png: three groups of each class.

@@ -9,9 +9,7 @@
 #include <set>
 #include <string>
 
-#include "tests/support/run_command.h"
-#include "tests/support/small_dataset.h"
-#include "tests/support/temporary_folder.h"
+#include "tests/support/trained_run.h"
 #include "tests/tools/closed_page.h"
 
 namespace sepia::test {
@@ -21,34 +19,10 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 using ::testing::HasSubstr;
 
-std::string bytes_of(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
-class ResidualCommands : public ::testing::Test {
+class ResidualCommands : public TrainedRun {
  protected:
-  static void SetUpTestSuite() {
-    folder_ = std::make_unique<TemporaryFolder>();
-    write_small_dataset(data(), {.train = 12, .val = 4, .test = 4});
-    const CommandResult trained = run_sepia({"train", "edgenet", "--data", data(), "--out", run(), "--image-size", "32", "--epochs", "5", "-b", "8", "--input", "residual", "--model-ema-decay", "0.8"});
-    ASSERT_EQ(trained.exit_code, 0) << trained.err;
-  }
-  static void TearDownTestSuite() { folder_.reset(); }
-  static fs::path data() { return *folder_ / "data"; }
-  static fs::path run() { return *folder_ / "run"; }
-  static fs::path at(const std::string& name) { return *folder_ / name; }
-
-  static json json_of(const std::vector<std::string>& words) {
-    const CommandResult result = run_sepia(words);
-    EXPECT_EQ(result.exit_code, 0) << result.err;
-    return json::parse(result.out);
-  }
-
-  static std::unique_ptr<TemporaryFolder> folder_;
+  static void SetUpTestSuite() { train({.train = 12, .val = 4, .test = 4}, {"--epochs", "5", "--input", "residual", "--model-ema-decay", "0.8"}); }
 };
-
-std::unique_ptr<TemporaryFolder> ResidualCommands::folder_;
 
 TEST_F(ResidualCommands, EvalAndPredictAgreeWithTheTraining) {
   const json metrics = json::parse(bytes_of(run() / "metrics.json")), evaluated = json_of({"eval", run(), "--data", data(), "-b", "8", "--json"});

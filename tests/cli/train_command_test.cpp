@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "kernels/backend.h"
+#include "tests/support/files.h"
 #include "tests/support/run_command.h"
 #include "tests/support/small_dataset.h"
 #include "tests/support/temporary_folder.h"
@@ -37,11 +38,6 @@ class TrainCommand : public ::testing::Test {
   void write(const fs::path& path, const std::string& bytes) const {
     fs::create_directories((data() / path).parent_path());
     std::ofstream(data() / path, std::ios::binary) << bytes;
-  }
-
-  static std::string bytes_of(const fs::path& path) {
-    std::ifstream in(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(in), {}};
   }
 
   /// Exit code `code`, and an error of one line that holds `parts`; progress may stand before it.

@@ -116,13 +116,13 @@ TEST(FacesDataset, MissingFoldersAndClasses) {
   EXPECT_TRUE(mentions(empty_class, "val/real has no pictures")) << empty_class.what();
   EXPECT_EQ(refusal([&] { FacesDataset(root.path(), "test"); }).kind(), ErrorKind::kData);
 
-  const FacesDatasetOptions lenient{.image_size = 16, .require_both_classes = false};
+  const FacesDatasetOptions lenient{.image_size = 16, .classes = FacesDatasetOptions::Classes::kAny};
   EXPECT_EQ(FacesDataset(root.path(), "train", lenient).size(), 1u);
   EXPECT_EQ(FacesDataset(root.path(), "val", lenient).count(kReal), 0u);
   EXPECT_THROW(FacesDataset(root.path(), "test", lenient), Error);
   EXPECT_THROW(FacesDataset(root.path(), "odd", lenient), Error) << "'Fake' is a spelling mistake, not an absent class";
 
-  const FacesDatasetOptions real_alone{.image_size = 16, .only_real = true};
+  const FacesDatasetOptions real_alone{.image_size = 16, .classes = FacesDatasetOptions::Classes::kOnlyReal};
   EXPECT_EQ(FacesDataset(root.path(), "train", real_alone).size(), 1u);
   EXPECT_THROW(FacesDataset(root.path(), "val", real_alone), Error) << "val/real is empty";
 

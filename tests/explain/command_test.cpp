@@ -8,9 +8,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "tests/support/run_command.h"
-#include "tests/support/small_dataset.h"
-#include "tests/support/temporary_folder.h"
+#include "tests/support/trained_run.h"
 
 namespace sepia::test {
 namespace {
@@ -19,19 +17,9 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 using ::testing::HasSubstr;
 
-class ExplainCommand : public ::testing::Test {
+class ExplainCommand : public TrainedRun {
  protected:
-  static void SetUpTestSuite() {
-    folder_ = std::make_unique<TemporaryFolder>();
-    write_small_dataset(data(), {.train = 12, .val = 4, .test = 4});
-    const CommandResult trained = run_sepia({"train", "edgenet", "--data", data(), "--out", run(), "--image-size", "32", "--epochs", "4", "-b", "8"});
-    ASSERT_EQ(trained.exit_code, 0) << trained.err;
-  }
-  static void TearDownTestSuite() { folder_.reset(); }
-
-  static fs::path data() { return *folder_ / "data"; }
-  static fs::path run() { return *folder_ / "run"; }
-  static fs::path at(const std::string& name) { return *folder_ / name; }
+  static void SetUpTestSuite() { train({.train = 12, .val = 4, .test = 4}, {"--epochs", "4"}); }
 
   static json explained(std::vector<std::string> words, int exit_code = 0) {
     words.insert(words.begin(), "explain");
@@ -59,11 +47,7 @@ class ExplainCommand : public ::testing::Test {
     std::memcpy(values.data(), bytes.data() + 128, sizeof(float) * values.size());
     return values;
   }
-
-  static std::unique_ptr<TemporaryFolder> folder_;
 };
-
-std::unique_ptr<TemporaryFolder> ExplainCommand::folder_;
 
 TEST_F(ExplainCommand, WritesMapsAndAnIndexThatAgree) {
   const fs::path real = data() / "test/real/0.png", fake = data() / "test/fake/0.png";

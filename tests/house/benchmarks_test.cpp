@@ -8,24 +8,21 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/files.h"
+
 namespace sepia::test {
 namespace {
 
 namespace fs = std::filesystem;
 
-std::string text_of(const fs::path& path) {
-  std::ifstream in(path);
-  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-}
-
 TEST(Benchmarks, EveryKernelIsComparedWithTheReferenceAndTimed) {
   const fs::path root = SEPIA_SOURCE_DIR;
   std::string benchmarks;
   for (const auto& entry : fs::directory_iterator(root / "bench")) {
-    if (entry.path().string().ends_with("_bench.cpp")) benchmarks += text_of(entry.path());
+    if (entry.path().string().ends_with("_bench.cpp")) benchmarks += bytes_of(entry.path());
   }
   static const std::regex kEntry(R"(X\(([a-z0-9_]+), [A-Za-z0-9]+\))");
-  const std::string list = text_of(root / "kernels/op_list.h");
+  const std::string list = bytes_of(root / "kernels/op_list.h");
   int kernels = 0;
   for (std::sregex_iterator entry(list.begin(), list.end(), kEntry), end; entry != end; ++entry) {
     const std::string name = (*entry)[1];

@@ -10,15 +10,12 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/files.h"
+
 namespace sepia::test {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string text_of(const fs::path& path) {
-  std::ifstream in(path);
-  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-}
 
 std::vector<fs::path> pages() {
   const fs::path root = SEPIA_SOURCE_DIR;
@@ -57,10 +54,10 @@ std::vector<Quote> quotes_of(const std::string& page) {
 TEST(Docs, QuotedCodeIsInTheTree) {
   std::size_t quotes = 0;
   for (const fs::path& page : pages()) {
-    for (const Quote& quote : quotes_of(text_of(page))) {
+    for (const Quote& quote : quotes_of(bytes_of(page))) {
       ++quotes;
       const fs::path source = fs::path(SEPIA_SOURCE_DIR) / quote.path;
-      EXPECT_NE(text_of(source).find(quote.code), std::string::npos)
+      EXPECT_NE(bytes_of(source).find(quote.code), std::string::npos)
           << page.string() << " quotes " << quote.path << ", which no longer holds these lines; copy them anew:\n"
           << quote.code;
     }
@@ -72,7 +69,7 @@ TEST(Docs, LinksLeadSomewhere) {
   static const std::regex kLink(R"(\]\(([^)#:\s]+)\))");
   std::size_t links = 0;
   for (const fs::path& page : pages()) {
-    const std::string text = text_of(page);
+    const std::string text = bytes_of(page);
     for (std::sregex_iterator link(text.begin(), text.end(), kLink), end; link != end; ++link) {
       ++links;
       const fs::path target = page.parent_path() / (*link)[1].str();

@@ -11,6 +11,7 @@
 
 #include "engine/train/trainer.h"
 #include "models/model.h"
+#include "tests/support/files.h"
 #include "tests/support/small_dataset.h"
 
 namespace sepia::test {
@@ -66,11 +67,6 @@ inline train::TrainOutcome run_tiny(const train::TrainConfig& config, const std:
 inline train::TrainOutcome run_tiny(const train::TrainConfig& config, const std::filesystem::path& folder, bool resume = false) {
   train::TrainObserver nobody;
   return run_tiny(config, folder, resume, nobody);
-}
-
-inline std::string bytes_of(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
 }
 
 /// Names of the files that differ between two runs, of those that hold no time; empty when the runs ended alike.

@@ -4,9 +4,9 @@
 #include <cmath>
 
 #include "engine/base/parallel_for.h"
-#include "engine/base/random.h"
 #include "engine/train/stepper.h"
 #include "models/model.h"
+#include "tests/support/noise_batch.h"
 
 namespace sepia::test {
 namespace {
@@ -15,20 +15,6 @@ struct Network {
   const char* name;
   int image_size, batch, steps;
 };
-
-/// Noise whose fakes are brighter.
-Batch noise_batch(int n, int size, std::uint32_t number) {
-  Batch batch;
-  batch.n = n;
-  batch.height = batch.width = size;
-  RandomStream random(5, RandomPurpose::kTest, number);
-  for (int i = 0; i < n; ++i) {
-    batch.labels.push_back(i % 2);
-    batch.indices.push_back(static_cast<std::size_t>(i));
-    for (int p = 0; p < size * size * 3; ++p) batch.pixels.push_back(static_cast<std::uint8_t>(random.below(160) + (i % 2 == 1 ? 95 : 0)));
-  }
-  return batch;
-}
 
 struct Curve {
   std::vector<double> losses, weights;

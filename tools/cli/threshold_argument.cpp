@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <vector>
 
 #include "engine/base/error.h"
@@ -38,9 +37,8 @@ ChosenThreshold stored_threshold(const LoadedModel& model, const ThresholdArgume
 
 std::string chosen_on_words(const ChosenThreshold& chosen) {
   const Confusion& c = chosen.counts;
-  const auto share = [](std::int64_t part, std::int64_t of) { return static_cast<double>(part) / static_cast<double>(std::max<std::int64_t>(1, of)); };
-  return fmt::format("on val ({} real, {} fake): accuracy {:.4f}, FPR {:.4f}, TPR {:.4f}", c.reals(), c.fakes(), share(c.tn + c.tp, c.n()), share(c.fp, c.reals()),
-                     share(c.tp, c.fakes()));
+  return fmt::format("on val ({} real, {} fake): accuracy {:.4f}, FPR {:.4f}, TPR {:.4f}", c.reals(), c.fakes(), accuracy(c).value.value_or(0),
+                     false_positive_rate(c).value.value_or(0), recall(c).value.value_or(0));
 }
 
 }  // namespace sepia::cli

@@ -57,7 +57,7 @@ struct Threshold {
 
 FacesDataset dataset_of(const std::string& data, const std::string& split, const LoadedModel& model, const EvalOptions& options) {
   FacesDatasetOptions dataset_options{.image_size = static_cast<int>(model.spec.image_size), .real_folder = options.real_folder, .fake_folder = options.fake_folder};
-  dataset_options.require_both_classes = false;
+  dataset_options.classes = FacesDatasetOptions::Classes::kAny;
   return {data, split, dataset_options};
 }
 
@@ -135,9 +135,8 @@ void write_perturbed(const EvalOptions& options, double threshold, const std::ve
   for (const tools::PerturbedResult& result : results) {
     const Evaluation& e = result.evaluation;
     const auto number = [](const Metric& metric) { return metric.value ? fmt::format("{}", *metric.value) : std::string(); };
-    const auto share = [](std::int64_t count, std::int64_t of) { return of > 0 ? fmt::format("{}", static_cast<double>(count) / static_cast<double>(of)) : std::string(); };
-    csv += fmt::format("{},{},{},{},{},{},{}\n", result.kind, result.strength, number(e.auc), number(e.eer), number(e.accuracy), share(e.confusion.fn, e.n_fake),
-                       share(e.confusion.fp, e.n_real));
+    csv += fmt::format("{},{},{},{},{},{},{}\n", result.kind, result.strength, number(e.auc), number(e.eer), number(e.accuracy), number(false_negative_rate(e.confusion)),
+                       number(false_positive_rate(e.confusion)));
     if (kinds.empty() || kinds.back() != result.kind) kinds.push_back(result.kind);
   }
   write_file_atomic(options.output.out / "perturb.csv", csv);

@@ -95,7 +95,7 @@ int explain_paths(LoadedModel& model, const std::vector<std::string>& files, con
 
 FacesDataset open_split(const ExplainCommandOptions& options, const models::ModelSpec& spec) {
   FacesDatasetOptions dataset{.image_size = static_cast<int>(spec.image_size), .real_folder = options.real_folder, .fake_folder = options.fake_folder};
-  dataset.require_both_classes = false;
+  dataset.classes = FacesDatasetOptions::Classes::kAny;
   return FacesDataset(options.data, options.split, dataset);
 }
 

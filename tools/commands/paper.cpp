@@ -126,7 +126,7 @@ class Paper {
     const std::string& data = data_of(options_, experiment);
     const std::string split = has_split(data, "test") ? "test" : has_split(data, "val") ? "val" : "train";
     const FacesDataset dataset(data, split, {.image_size = static_cast<int>(model.spec.image_size), .real_folder = options_.real_folder,
-                                             .fake_folder = options_.fake_folder, .require_both_classes = false});
+                                             .fake_folder = options_.fake_folder, .classes = FacesDatasetOptions::Classes::kAny});
     const tools::FigureSource source{*model.module, model.spec, dataset};
     const std::string where = fmt::format("{} of the {} split", experiment.title, split);
     const auto draw = [&](int number, explain::Method method, auto draw_figure, const std::string& file, const std::string& caption, const std::string& document) {

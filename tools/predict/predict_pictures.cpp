@@ -200,9 +200,7 @@ PredictionFolder::PredictionFolder(fs::path folder, const PredictionsAbout& abou
   }
   page.settings = {{"weights, SHA-256", about.weights_sha256}, {"threshold", csv_number(options.threshold)}};
   if (options.maps) page.settings.push_back({"maps", method_words(*options.maps)});
-  std::vector<std::string> words = about.command;
-  if (!words.empty()) words.front() = "sepia";
-  page.commands = {report::shell_command(words)};
+  page.commands = {report::sepia_command(about.command)};
   page.version = std::string(version());
 }
 

@@ -130,9 +130,7 @@ void write_run_report(const fs::path& run, const RunReportOptions& options) {
   for (const auto& [name, split] : splits.items()) {
     data.environment.push_back({"fingerprint of " + name, split.value("fingerprint", "")});
   }
-  std::vector<std::string> command = config.value("command", std::vector<std::string>());
-  if (!command.empty()) command.front() = "sepia";  // whatever path it was started by
-  data.commands = {shell_command(command)};
+  data.commands = {sepia_command(config.value("command", std::vector<std::string>()))};
   data.version = config.value("sepia_version", "");
 
   save_run_plots(data, run / "plots");

@@ -112,6 +112,11 @@ std::string shell_command(std::span<const std::string> words) {
   return line;
 }
 
+std::string sepia_command(std::vector<std::string> words) {
+  if (!words.empty()) words.front() = "sepia";
+  return shell_command(words);
+}
+
 std::string number_text(double value, int digits) {
   if (std::isnan(value)) return "n/a";
   if (std::isinf(value)) return value > 0 ? "\u221E" : std::string(kMinus) + "\u221E";

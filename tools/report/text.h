@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace sepia::report {
 
@@ -20,6 +21,8 @@ std::string base64(std::span<const std::byte> bytes);
 
 /// The words as one line that a shell reads back as the same words: what is not plain is quoted.
 std::string shell_command(std::span<const std::string> words);
+/// The same of a command line of sepia's, by whatever path it was started: begins with "sepia". Empty when there are no words.
+std::string sepia_command(std::vector<std::string> words);
 
 /// A number for people: `digits` significant digits, no trailing zeros, a true minus sign, "n/a" for NaN, and 1.2e-5 as
 /// "1.2×10⁻⁵" outside of [1e-4, 1e6).

@@ -9,12 +9,10 @@
 namespace sepia::report {
 namespace {
 
-std::string share(std::int64_t part, std::int64_t of) {
-  return percent_text(of > 0 ? static_cast<double>(part) / static_cast<double>(of) : std::numeric_limits<double>::quiet_NaN(), 1);
-}
+std::string share(const Metric& metric) { return percent_text(metric.value.value_or(std::numeric_limits<double>::quiet_NaN()), 1); }
 
 std::string cells(const Confusion& c) {
-  return fmt::format("<td class=\"number\">{}</td><td class=\"number\">{}</td><td class=\"number\">{}</td>", share(c.fp, c.reals()), share(c.fn, c.fakes()), share(c.tn + c.tp, c.n()));
+  return fmt::format("<td class=\"number\">{}</td><td class=\"number\">{}</td><td class=\"number\">{}</td>", share(false_positive_rate(c)), share(false_negative_rate(c)), share(accuracy(c)));
 }
 
 }  // namespace
