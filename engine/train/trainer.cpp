@@ -12,7 +12,6 @@
 #include "engine/io/weights.h"
 #include "engine/train/health.h"
 #include "engine/train/results.h"
-#include "engine/train/thresholds.h"
 
 namespace sepia::train {
 namespace {
@@ -293,9 +292,9 @@ class Trainer::Run {
     std::vector<std::string> paths;
     for (const std::size_t i : split->usable) paths.push_back(split->dataset->path(i));
     write_file_atomic(t_.folder_.predictions(split->split), predictions_csv(paths, labels, outcome.logits));
-    const StoredThresholds thresholds = thresholds_from_metadata(best.metadata(), t_.folder_.best().string());
+    outcome.thresholds = thresholds_from_metadata(best.metadata(), t_.folder_.best().string());
     write_file_atomic(t_.folder_.metrics(),
-                      add_thresholds(evaluation_to_json(*outcome.evaluation, split->split), thresholds, split->split, outcome.logits, labels));
+                      add_thresholds(evaluation_to_json(*outcome.evaluation, split->split), outcome.thresholds, split->split, outcome.logits, labels));
   }
 
   std::string verdict(const TrainOutcome& outcome) const {

@@ -12,6 +12,7 @@
 #include "engine/train/pictures.h"
 #include "engine/train/run_folder.h"
 #include "engine/train/stepper.h"
+#include "engine/train/thresholds.h"
 
 namespace sepia::train {
 
@@ -38,6 +39,7 @@ struct TrainOutcome {
   std::optional<Evaluation> evaluation;
   std::string evaluated_split;
   std::vector<Logits2> logits;
+  StoredThresholds thresholds;  ///< those that best.safetensors holds
 };
 
 /// Trains `model` (already placed, with its first weights) on `pictures` and fills the run folder: log.json, log.jsonl, TensorBoard

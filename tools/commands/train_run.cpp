@@ -13,7 +13,6 @@
 #include "engine/io/model_info.h"
 #include "engine/io/safetensors.h"
 #include "engine/train/self_test.h"
-#include "engine/train/thresholds.h"
 #include "engine/train/transfer.h"
 #include "models/model.h"
 #include "tools/cli/json.h"
@@ -130,8 +129,7 @@ std::unique_ptr<nn::Module> first_model(const models::ModelSpec& spec, const tra
 }
 
 /// The thresholds that are now stored with the best weights.
-void tell_thresholds(const train::RunFolder& folder, ProgressBar& bar) {
-  const train::StoredThresholds stored = train::thresholds_from_metadata(SafetensorsFile::open(folder.best()).metadata(), folder.best().string());
+void tell_thresholds(const train::StoredThresholds& stored, ProgressBar& bar) {
   std::string words;
   for (const ChosenThreshold& chosen : stored.rules) words += fmt::format("{}{} {:.4g}", words.empty() ? "" : ", ", chosen.rule.name(), chosen.threshold);
   if (!words.empty()) bar.line(fmt::format("thresholds chosen on val: {}; use one with --threshold stored:{}", words, stored.rules.front().rule.name()));
@@ -172,7 +170,7 @@ TrainResult run_training(const train::TrainConfig& config, const fs::path& out, 
     bar.line(fmt::format("stopped; go on with: sepia train --resume {}", out.string()));
     return result;
   }
-  tell_thresholds(folder, bar);
+  tell_thresholds(result.outcome.thresholds, bar);
   report::write_run_report(out, report_with_maps(options.document_units));
   bar.line(result.outcome.verdict);
   bar.line(fmt::format("{} in {}; open {}", out.string(), duration_text(result.seconds), (out / "report.html").string()));
