@@ -128,9 +128,17 @@ void gemm(const Gemm<bf16>& p) {
   }
 }
 
-bool has_bf16_products() {
-  const auto instructions = static_cast<unsigned>(dnnl::get_effective_cpu_isa()), wanted = static_cast<unsigned>(dnnl::cpu_isa::avx512_core_bf16);
-  return (instructions & wanted) == wanted;  // the sets are numbered as masks: each holds those it includes
+namespace {
+
+// The sets are numbered as masks: each holds those it includes.
+bool has_instructions(dnnl::cpu_isa set) {
+  const auto instructions = static_cast<unsigned>(dnnl::get_effective_cpu_isa()), wanted = static_cast<unsigned>(set);
+  return (instructions & wanted) == wanted;
 }
+
+}  // namespace
+
+bool has_bf16_products() { return has_instructions(dnnl::cpu_isa::avx512_core_bf16); }
+bool has_matrix_units() { return has_instructions(dnnl::cpu_isa::avx512_core_amx); }
 
 }  // namespace sepia::kernels::cpu

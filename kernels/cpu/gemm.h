@@ -32,5 +32,7 @@ void gemm(const Gemm<bf16>& product);
 
 /// Whether this processor multiplies bf16 numbers by itself (AVX-512 BF16 or AMX), the limit of SEPIA_MAX_ISA considered.
 bool has_bf16_products();
+/// Whether it has units for whole tiles of bf16 products (AMX), which oneDNN uses, the same limit considered.
+bool has_matrix_units();
 
 }  // namespace sepia::kernels::cpu

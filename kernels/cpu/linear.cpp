@@ -1,8 +1,8 @@
 // Linear map of rows (kernels/linear.h) on the CPU.
 //
-// Many rows (a pointwise convolution): panels of rows that stay in the second-level cache; a prologue is carried out on a copy of
-// the panel, the product follows at once. Few rows (a fully connected layer): cut over output columns, so that every weight is
-// read once and all threads share the reading. Each product runs on one thread; cuts depend on the shape alone.
+// Many rows (a pointwise convolution): weights packed once, panels of rows that stay in the second-level cache; a prologue is carried
+// out on a copy of the panel, the product follows at once. Few rows (a fully connected layer): cut over output columns, so that every
+// weight is read once and all threads share the reading. Each product runs on one thread; cuts depend on the shape alone.
 // Cost: 2 M I O FLOP each way. Pointwise layers are bound by arithmetic from 64 channels on, fully connected ones by reading W.
 #include <algorithm>
 #include <type_traits>
@@ -14,21 +14,13 @@
 #include "kernels/cpu/rows.h"
 #include "kernels/cpu/scratch.h"
 #include "kernels/cpu/transpose.h"
+#include "kernels/cpu/weight_product.h"
 
 namespace sepia::kernels::cpu {
 namespace {
 
-constexpr std::int64_t kFewRows = 256;
-// From here on it pays to turn the weights once, so that every panel's product reads them along its rows.
-constexpr std::int64_t kRowsWorthTurningWeights = 4096;
-
-// Rows of a panel: input and output panel together near 1 MiB, but enough rows for the product to pay for packing the weights; fewer
-// where there would be less than eight panels (one picture).
-std::int64_t panel_rows(const LinearShape& shape) {
-  const std::int64_t fit = (std::int64_t{1} << 18) / (shape.in_features + shape.out_features) / 16 * 16;
-  const std::int64_t eighth = pieces_of(pieces_of(shape.rows, 8), 16) * 16;
-  return std::min(std::clamp<std::int64_t>(fit, 256, 1024), std::max<std::int64_t>(64, eighth));
-}
+constexpr std::int64_t kFewRows = 64;
+constexpr std::int64_t kTileRows = 12;  // of the register tile where registers are many: panels are whole tiles
 
 // Width of the column blocks when rows are few: 16 blocks where they are not too narrow.
 std::int64_t block_columns(std::int64_t columns, std::int64_t narrowest) {
@@ -52,12 +44,6 @@ const T* activated_panel(const LinearShape& shape, const Prologue<T>& prologue, 
   T* panel = scratch_of<T>(Scratch::kPanel, count * shape.in_features);
   activate_rows(as_float(prologue), {count, shape.in_features, shape.in_features}, rows, panel);
   return panel;
-}
-
-// What follows a product whose sums were put aside or at y itself: the bias is added, and a result in bf16 is rounded.
-void finish(const Rows& rows, const float* sums, const float* bias, bf16* y) { round_rows(rows, sums, rows.channels, bias, y); }
-void finish(const Rows& rows, const float*, const float* bias, float* y) {
-  if (bias) add_bias(rows, bias, y);
 }
 
 // Sends a product to `result` at once, or to the thread's panel first where something has to happen to its sums before they get there.
@@ -107,63 +93,74 @@ template <class T>
 void forward(const LinearForward<T>& args) {
   const LinearShape& s = args.shape;
   const std::int64_t in = s.in_features, out = s.out_features;
-  if (s.rows <= kFewRows) return forward_of_few_rows(args);
-  const T* weight = args.weight;
-  bool turned = false;
-  if constexpr (std::is_same_v<T, float>) {
-    turned = s.rows >= kRowsWorthTurningWeights;
-    if (turned) {
-      float* copy = scratch(Scratch::kWeights, in * out);
-      transpose_parallel(out, in, args.weight, in, copy, out);
-      weight = copy;
-    }
-  }
-  const std::int64_t panel = panel_rows(s);
-  parallel_for(pieces_of(s.rows, panel), [&](std::int64_t piece) {
-    const std::int64_t first = piece * panel, rows = std::min(panel, s.rows - first);
-    T* y = args.y + first * out;
-    Gemm<T> product{.m = rows,
-                    .n = out,
-                    .k = in,
-                    .a = activated_panel(s, args.prologue, args.x, first, rows),
-                    .lda = in,
-                    .b = weight,
-                    .ldb = turned ? out : in,
-                    .transpose_b = !turned};
-    send(product, y, std::is_same_v<T, bf16> && args.bias, out);
+  if (s.rows < kFewRows) return forward_of_few_rows(args);
+  const WeightProduct<T> product({args.weight, in, out, true});
+  const ProductCut cut(s.rows, in, out, kTileRows);
+  parallel_for(cut.panels * cut.groups, [&](std::int64_t piece) {
+    const std::int64_t first = piece / cut.groups * cut.panel, rows = std::min(cut.panel, s.rows - first);
+    const std::int64_t column = piece % cut.groups * cut.columns, columns = std::min(cut.columns, out - column);
+    product.run(rows, activated_panel(s, args.prologue, args.x, first, rows), column, columns, args.bias ? args.bias + column : nullptr,
+                args.y + first * out + column, out);
+  });
+}
+
+// Where sums are masked or added before they are what is wanted, they are put aside first; in float an unmasked result may be masked in its place.
+template <class T>
+bool sums_aside(const LinearBackwardInput<T>& args) {
+  return args.accumulate == Accumulate::kAdd || (std::is_same_v<T, bf16> && args.prologue.relu);
+}
+
+// grad_x of `rows` x `columns` from the sums of its product.
+template <class T>
+void mask_sums(const LinearBackwardInput<T>& args, std::int64_t first_row, std::int64_t first_column, std::int64_t rows, std::int64_t columns,
+               const float* sums, std::int64_t pitch) {
+  const std::int64_t in = args.shape.in_features, at = first_row * in + first_column;
+  mask_rows(columns_from(as_float(args.prologue), first_column), {rows, columns, in}, args.prologue.relu ? args.x + at : nullptr, sums, pitch,
+            args.grad_x + at, args.accumulate);
+}
+
+template <class T>
+void backward_input_of_few_rows(const LinearBackwardInput<T>& args) {
+  const LinearShape& s = args.shape;
+  const bool aside = sums_aside(args);
+  const std::int64_t width = block_columns(s.in_features, 256);
+  parallel_for(pieces_of(s.in_features, width), [&](std::int64_t block) {
+    const std::int64_t first = block * width, columns = std::min(width, s.in_features - first);
+    Gemm<T> product{.m = s.rows,
+                    .n = columns,
+                    .k = s.out_features,
+                    .a = args.grad_y,
+                    .lda = s.out_features,
+                    .b = args.weight + first,
+                    .ldb = s.in_features};
+    send(product, args.grad_x + first, aside, s.in_features);
     gemm(product);
-    if (args.bias) finish({rows, out, out}, product.c, args.bias, y);
+    if (args.prologue.relu || aside) mask_sums(args, 0, first, s.rows, columns, product.c, product.ldc);
   });
 }
 
 template <class T>
 void backward_input(const LinearBackwardInput<T>& args) {
   const LinearShape& s = args.shape;
-  const bool few = s.rows <= kFewRows;
-  const std::int64_t height = few ? std::max<std::int64_t>(s.rows, 1) : panel_rows(s);
-  const std::int64_t width = few ? block_columns(s.in_features, 256) : s.in_features;
-  const std::int64_t blocks = pieces_of(s.in_features, width);
-  const bool add = args.accumulate == Accumulate::kAdd;
-  // Where the mask comes after the product and the result is added, the product needs a place of its own; in bf16 also where the sums
-  // are masked or added before they are rounded.
-  const bool aside = std::is_same_v<T, bf16> ? add || args.prologue.relu : add && args.prologue.relu;
-  parallel_for(pieces_of(s.rows, height) * blocks, [&](std::int64_t piece) {
-    const std::int64_t first_row = piece / blocks * height, first_column = piece % blocks * width;
-    const std::int64_t rows = std::min(height, s.rows - first_row), columns = std::min(width, s.in_features - first_column);
-    T* grad_x = args.grad_x + first_row * s.in_features + first_column;
-    Gemm<T> product{.m = rows,
-                    .n = columns,
-                    .k = s.out_features,
-                    .a = args.grad_y + first_row * s.out_features,
-                    .lda = s.out_features,
-                    .b = args.weight + first_column,
-                    .ldb = s.in_features,
-                    .beta = add && !aside ? 1.0F : 0.0F};
-    send(product, grad_x, aside, s.in_features);
-    gemm(product);
-    if (args.prologue.relu || aside) {
-      mask_rows(columns_from(as_float(args.prologue), first_column), {rows, columns, s.in_features},
-                args.prologue.relu ? args.x + first_row * s.in_features + first_column : nullptr, product.c, product.ldc, grad_x, args.accumulate);
+  const std::int64_t in = s.in_features, out = s.out_features;
+  if (s.rows < kFewRows) return backward_input_of_few_rows(args);
+  const bool aside = sums_aside(args);
+  const WeightProduct<T> product({args.weight, out, in, false});
+  const ProductCut cut(s.rows, out, in, kTileRows);
+  parallel_for(cut.panels * cut.groups, [&](std::int64_t piece) {
+    const std::int64_t first = piece / cut.groups * cut.panel, rows = std::min(cut.panel, s.rows - first);
+    const std::int64_t column = piece % cut.groups * cut.columns, columns = std::min(cut.columns, in - column);
+    const T* grad_y = args.grad_y + first * out;
+    T* grad_x = args.grad_x + first * in + column;
+    if (aside) {
+      float* sums = scratch(Scratch::kOutput, rows * columns);
+      product.sums(rows, grad_y, column, columns, sums, columns);
+      mask_sums(args, first, column, rows, columns, sums, columns);
+      return;
+    }
+    product.run(rows, grad_y, column, columns, nullptr, grad_x, in);
+    if constexpr (std::is_same_v<T, float>) {
+      if (args.prologue.relu) mask_sums(args, first, column, rows, columns, grad_x, in);
     }
   });
 }
@@ -199,7 +196,8 @@ void backward_weight(const LinearBackwardWeight<T>& args) {
   const std::int64_t biases = args.grad_bias ? s.out_features : 0;
   const Chunks chunks = cut_chunks(s.rows, 256, weights + biases);
   float* partials = scratch(Scratch::kPartials, chunks.count * (weights + biases));
-  const std::int64_t panel = panel_rows(s);
+  constexpr std::int64_t kPanelNumbers = 1 << 18;
+  const std::int64_t panel = std::clamp<std::int64_t>(kPanelNumbers / (s.in_features + s.out_features) / 16 * 16, 256, 1024);
   parallel_for(chunks.count, [&](std::int64_t chunk) {
     float* partial = partials + chunk * (weights + biases);
     std::fill_n(partial + weights, biases, 0.0F);

@@ -1,0 +1,171 @@
+#include "kernels/cpu/packed_product.h"
+
+#include <algorithm>
+#include <cstring>
+#include <type_traits>
+
+#include "engine/base/parallel_for.h"
+#include "kernels/cpu/transpose.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/cpu/packed_product.cpp"
+#include <hwy/foreach_target.h>
+#include "kernels/cpu/vector-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace sepia::kernels::cpu::HWY_NAMESPACE {
+
+constexpr int kTileRows = kManyRegisters ? 12 : 6;
+constexpr std::int64_t kBlock = 2 * kLanes;
+
+// Numbers of k in one step, and one step's numbers of a row in all lanes.
+template <class In>
+constexpr std::int64_t kTogether = sizeof(float) / sizeof(In);
+HWY_INLINE V everywhere(const float* x) { return splat(*x); }
+HWY_INLINE V everywhere(const bf16* x) {
+  std::uint32_t pair = 0;
+  std::memcpy(&pair, x, sizeof pair);
+  return hn::BitCast(Floats(), hn::Set(Words(), pair));
+}
+template <class In>
+HWY_INLINE V add_product(V sum, V w, V x) {
+  if constexpr (std::is_same_v<In, bf16>) return add_products_of_pairs(sum, w, x);
+  else return hn::MulAdd(w, x, sum);
+}
+HWY_INLINE V load_step(const float* packed) { return hn::LoadU(Floats(), packed); }
+HWY_INLINE V load_step(const bf16* packed) { return hn::BitCast(Floats(), hn::LoadU(Words(), reinterpret_cast<const std::uint32_t*>(packed))); }
+
+// kRows rows by one block of columns.
+template <int kRows, class In, class Out>
+HWY_NOINLINE void ProductTile(const PackedProduct<In, Out>& p, const In* a, const In* packed, std::int64_t column, Out* y) {
+  // Rows in threes: three rows are one register with two simple addresses beside it.
+  constexpr int kThrees = (kRows + 2) / 3;
+  const In* at[kThrees];
+#pragma GCC unroll 4
+  for (int i = 0; i < kThrees; ++i) at[i] = a + 3 * i * p.lda;
+  const std::int64_t lda = p.lda, columns = std::min(kBlock, p.n - column);
+  V sum[kRows][2];
+  {
+    V start0 = splat(0.0F), start1 = splat(0.0F);
+    if (p.bias) {
+      const float* const bias = p.bias + column;
+      start0 = columns >= kLanes ? FullLanes{}.load(bias) : TailLanes{static_cast<std::size_t>(columns)}.load(bias);
+      if (columns == kBlock) start1 = FullLanes{}.load(bias + kLanes);
+      else if (columns > kLanes) start1 = TailLanes{static_cast<std::size_t>(columns - kLanes)}.load(bias + kLanes);
+    }
+#pragma GCC unroll 12
+    for (int i = 0; i < kRows; ++i) sum[i][0] = start0, sum[i][1] = start1;
+  }
+  const auto step = [&](const auto& broadcast) HWY_ATTR {
+    const V w0 = load_step(packed), w1 = load_step(packed + kLanes * kTogether<In>);
+    packed += kBlock * kTogether<In>;
+#pragma GCC unroll 12
+    for (int i = 0; i < kRows; ++i) {
+      V x = broadcast(at[i / 3] + i % 3 * lda);
+      hold(x);
+      sum[i][0] = add_product<In>(sum[i][0], w0, x);
+      sum[i][1] = add_product<In>(sum[i][1], w1, x);
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < kThrees; ++i) at[i] += kTogether<In>;
+  };
+  for (std::int64_t steps = p.k / kTogether<In>; steps > 0; --steps) step([](const In* x) HWY_ATTR { return everywhere(x); });
+  if constexpr (kTogether<In> == 2) {
+    if (p.k % 2 != 0) step([](const bf16* x) HWY_ATTR { return hn::BitCast(Floats(), hn::Set(Words(), std::uint32_t{x->bits})); });
+  }
+  const auto finish = [&](auto first, auto second) HWY_ATTR {
+#pragma GCC unroll 12
+    for (int i = 0; i < kRows; ++i) {
+      first.store(sum[i][0], y + i * p.ldy);
+      if (columns > kLanes) second.store(sum[i][1], y + i * p.ldy + kLanes);
+    }
+  };
+  if (columns == kBlock) finish(FullLanes{}, FullLanes{});
+  else if (columns >= kLanes) finish(FullLanes{}, TailLanes{static_cast<std::size_t>(columns - kLanes)});
+  else finish(TailLanes{static_cast<std::size_t>(columns)}, FullLanes{});
+}
+
+// All blocks of columns one after another, rows inside: a block stays in the first or second cache while the rows pass.
+template <class In, class Out>
+void Product(const PackedProduct<In, Out>& p) {
+  const std::int64_t block_size = (p.k + kTogether<In> - 1) / kTogether<In> * kTogether<In> * kBlock;
+  const In* packed = p.packed;
+  for (std::int64_t column = 0; column < p.n; column += kBlock, packed += block_size) {
+    std::int64_t m = 0;
+    const auto tiles = [&]<int kRows>() HWY_ATTR {
+      for (; m + kRows <= p.rows; m += kRows) ProductTile<kRows>(p, p.a + m * p.lda, packed, column, p.y + m * p.ldy + column);
+    };
+    tiles.template operator()<kTileRows>();
+    if constexpr (kTileRows > 8) tiles.template operator()<8>();
+    tiles.template operator()<4>();
+    tiles.template operator()<1>();
+  }
+}
+
+// What is dispatched is no template: names end in the types read and written, F for float and H for bf16.
+void ProductFF(const PackedProduct<float, float>& p) { Product(p); }
+void ProductHF(const PackedProduct<bf16, float>& p) { Product(p); }
+void ProductHH(const PackedProduct<bf16, bf16>& p) { Product(p); }
+std::int64_t BlockColumns() { return kBlock; }
+
+}  // namespace sepia::kernels::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace sepia::kernels::cpu {
+
+HWY_EXPORT(ProductFF);
+HWY_EXPORT(ProductHF);
+HWY_EXPORT(ProductHH);
+HWY_EXPORT(BlockColumns);
+
+namespace {
+
+std::int64_t whole_blocks(std::int64_t n) { return pieces_of(n, packed_columns()) * packed_columns(); }
+
+// One block of columns, `columns` of which are there, numbers (k, width).
+void pack_block(const StoredMatrix<float>& m, std::int64_t first, std::int64_t columns, std::int64_t width, float* out) {
+  if (columns < width) std::fill_n(out, m.k * width, 0.0F);
+  if (m.turned) return transpose(columns, m.k, m.data + first * m.k, m.k, out, width);
+  for (std::int64_t k = 0; k < m.k; ++k) std::copy_n(m.data + k * m.n + first, columns, out + k * width);
+}
+
+// The same in pairs of k: (pairs, width, 2). A last k without a partner has zero for one.
+void pack_block(const StoredMatrix<bf16>& m, std::int64_t first, std::int64_t columns, std::int64_t width, bf16* out) {
+  if (columns < width || m.k % 2 != 0) std::fill_n(out, (m.k + 1) / 2 * 2 * width, bf16{});
+  if (m.turned && m.k % 2 == 0) {  // a pair is one number of 32 bits there
+    return transpose(columns, m.k / 2, reinterpret_cast<const float*>(m.data + first * m.k), m.k / 2, reinterpret_cast<float*>(out), width);
+  }
+  const std::int64_t row_step = m.turned ? 1 : m.n, column_step = m.turned ? m.k : 1;
+  for (std::int64_t k = 0; k < m.k; ++k) {
+    const bf16* const in = m.data + k * row_step + first * column_step;
+    bf16* const to = out + k / 2 * 2 * width + k % 2;
+    for (std::int64_t j = 0; j < columns; ++j) to[2 * j] = in[j * column_step];
+  }
+}
+
+template <class T>
+void pack(const StoredMatrix<T>& matrix, T* packed) {
+  const std::int64_t width = packed_columns(), block = packed_size(packed, matrix.k, width);
+  parallel_for(pieces_of(matrix.n, width), [&](std::int64_t piece) {
+    const std::int64_t first = piece * width;
+    pack_block(matrix, first, std::min(width, matrix.n - first), width, packed + piece * block);
+  });
+}
+
+}  // namespace
+
+std::int64_t packed_columns() { return HWY_DYNAMIC_DISPATCH(BlockColumns)(); }
+
+std::int64_t packed_size(const float*, std::int64_t k, std::int64_t n) { return k * whole_blocks(n); }
+std::int64_t packed_size(const bf16*, std::int64_t k, std::int64_t n) { return (k + 1) / 2 * 2 * whole_blocks(n); }
+
+void pack_matrix(const StoredMatrix<float>& matrix, float* packed) { pack(matrix, packed); }
+void pack_matrix(const StoredMatrix<bf16>& matrix, bf16* packed) { pack(matrix, packed); }
+
+void packed_product(const PackedProduct<float, float>& product) { HWY_DYNAMIC_DISPATCH(ProductFF)(product); }
+void packed_product(const PackedProduct<bf16, float>& product) { HWY_DYNAMIC_DISPATCH(ProductHF)(product); }
+void packed_product(const PackedProduct<bf16, bf16>& product) { HWY_DYNAMIC_DISPATCH(ProductHH)(product); }
+
+}  // namespace sepia::kernels::cpu
+#endif  // HWY_ONCE
