@@ -12,11 +12,14 @@
 
 namespace sepia::kernels {
 
-/// One function pointer per kernel of op_list.h, for element type T.
+/// One function pointer per kernel of op_list.h, for element type T; those of fused kernels may be null.
 template <class T>
 struct KernelTable {
 #define SEPIA_DECLARE(name, Args) void (*name)(const LaunchContext&, const Args<T>&);
   SEPIA_KERNELS(SEPIA_DECLARE)
+#undef SEPIA_DECLARE
+#define SEPIA_DECLARE(name, Args) void (*name)(const LaunchContext&, const Args<T>&) = nullptr;
+  SEPIA_FUSED_KERNELS(SEPIA_DECLARE)
 #undef SEPIA_DECLARE
 };
 
@@ -53,6 +56,10 @@ struct Backend {
   MemoryCalls memory;
   const GraphCalls* graph = nullptr;
   const char* device = "";  ///< what runs it: "NVIDIA H100 80GB HBM3 (sm_90)"; empty on host backends
+  /// May be null. From a call of hold_weights to the matching release_weights (they nest) nobody writes to weights on this device, so
+  /// that kernels may keep them as they multiply them best; from any thread, but not while kernels run.
+  void (*hold_weights)() = nullptr;
+  void (*release_weights)() = nullptr;
   bool emulated = false;    ///< a CUDA device that is only imitated, for tests
 
   template <class T>

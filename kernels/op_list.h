@@ -10,6 +10,7 @@
 #include "kernels/linear.h"
 #include "kernels/optimizer.h"
 #include "kernels/pooling.h"
+#include "kernels/separable_conv.h"
 
 /// X(function name, argument struct template)
 #define SEPIA_KERNELS(X)                                   \
@@ -45,3 +46,7 @@
   X(find_nonfinite, FindNonfinite)                         \
   X(lerp, Lerp)                                            \
   X(prepare_step, PrepareStep)
+
+/// Kernels that do the work of several of the above in one pass. A backend may lack them (a null pointer in its table): the operations
+/// then call the several.
+#define SEPIA_FUSED_KERNELS(X) X(separable_conv_forward, SeparableConvForward)

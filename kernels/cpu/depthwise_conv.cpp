@@ -13,6 +13,7 @@
 #define HWY_TARGET_INCLUDE "kernels/cpu/depthwise_conv.cpp"
 #include <hwy/foreach_target.h>
 
+#include "kernels/cpu/depthwise_rows.h"
 #include "kernels/cpu/vector-inl.h"
 #include "kernels/cpu/windows.h"
 
@@ -139,30 +140,42 @@ void row_of_any_filter(const OutputRow<T>& row) {
   }
 }
 
-}  // namespace
-
 template <class T>
-void depthwise_conv_forward_vector(const DepthwiseConvForward<T>& a) {
+void rows_of_picture(const DepthwiseConvForward<T>& a, std::int64_t n, std::int64_t begin, std::int64_t end, T* out) {
   const DepthwiseConvShape& s = a.shape;
   const WindowAxis vertical{s.height, s.out_height(), s.kernel_h, s.stride, s.padding};
   const WindowAxis horizontal{s.width, s.out_width(), s.kernel_w, s.stride, s.padding};
   const bool tiles = s.kernel_h == 3 && s.kernel_w == 3 && s.padding <= 1 && s.stride <= 2;
   const auto row_function = !tiles ? row_of_any_filter<T> : s.stride == 1 ? row_in_tiles<1, kTile, T> : row_in_tiles<2, kTile, T>;
+  for (std::int64_t p = begin; p < end; ++p, out += horizontal.outputs * s.channels) {
+    const T* const x = a.x + ((n * s.height + p * s.stride - s.padding) * s.width - s.padding) * s.channels;
+    row_function({a, horizontal, x, out, vertical.taps(p)});
+  }
+}
+
+}  // namespace
+
+template <class T>
+void depthwise_conv_forward_vector(const DepthwiseConvForward<T>& a) {
+  const DepthwiseConvShape& s = a.shape;
   // A piece is a strip of rows of one picture: neighbouring strips both read the rows at their border, so strips are not thin.
   constexpr std::int64_t kStripFloats = 65536, kLeastRows = 8;
   const std::int64_t strip = std::max(kLeastRows, kStripFloats / (s.stride * s.width * s.channels));
-  const std::int64_t strips = pieces_of(vertical.outputs, strip);
+  const std::int64_t strips = pieces_of(s.out_height(), strip);
   parallel_for(s.batch * strips, [&](std::int64_t piece) HWY_ATTR {
-    const std::int64_t n = piece / strips, begin = piece % strips * strip, end = std::min(vertical.outputs, begin + strip);
-    for (std::int64_t p = begin; p < end; ++p) {
-      const T* const x = a.x + ((n * s.height + p * s.stride - s.padding) * s.width - s.padding) * s.channels;
-      T* const y = a.y + (n * vertical.outputs + p) * horizontal.outputs * s.channels;
-      row_function({a, horizontal, x, y, vertical.taps(p)});
-    }
+    const std::int64_t n = piece / strips, begin = piece % strips * strip, end = std::min(s.out_height(), begin + strip);
+    rows_of_picture(a, n, begin, end, a.y + (n * s.out_height() + begin) * s.out_width() * s.channels);
   });
 }
 
 SEPIA_EXPORT_TYPES(depthwise_conv_forward, DepthwiseConvForward)
+
+void DepthwiseRowsF(const DepthwiseConvForward<float>& a, std::int64_t n, std::int64_t begin, std::int64_t end, float* out) {
+  rows_of_picture(a, n, begin, end, out);
+}
+void DepthwiseRowsH(const DepthwiseConvForward<bf16>& a, std::int64_t n, std::int64_t begin, std::int64_t end, bf16* out) {
+  rows_of_picture(a, n, begin, end, out);
+}
 
 }  // namespace sepia::kernels::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -171,6 +184,16 @@ HWY_AFTER_NAMESPACE();
 namespace sepia::kernels::cpu {
 
 SEPIA_DISPATCH(depthwise_conv_forward, DepthwiseConvForward)
+
+HWY_EXPORT(DepthwiseRowsF);
+HWY_EXPORT(DepthwiseRowsH);
+
+void depthwise_conv_rows(const DepthwiseConvForward<float>& args, std::int64_t n, std::int64_t begin, std::int64_t end, float* out) {
+  HWY_DYNAMIC_DISPATCH(DepthwiseRowsF)(args, n, begin, end, out);
+}
+void depthwise_conv_rows(const DepthwiseConvForward<bf16>& args, std::int64_t n, std::int64_t begin, std::int64_t end, bf16* out) {
+  HWY_DYNAMIC_DISPATCH(DepthwiseRowsH)(args, n, begin, end, out);
+}
 
 }  // namespace sepia::kernels::cpu
 #endif

@@ -9,6 +9,7 @@ namespace sepia::kernels::cpu {
   void name(const LaunchContext&, const Args<float>&); \
   void name(const LaunchContext&, const Args<bf16>&);
 SEPIA_KERNELS(SEPIA_DECLARE)
+SEPIA_FUSED_KERNELS(SEPIA_DECLARE)
 #undef SEPIA_DECLARE
 
 }  // namespace sepia::kernels::cpu

@@ -8,6 +8,7 @@
 #include <type_traits>
 
 #include "engine/base/parallel_for.h"
+#include "kernels/cpu/dot_rows.h"
 #include "kernels/cpu/gemm.h"
 #include "kernels/cpu/kernels.h"
 #include "kernels/cpu/partials.h"
@@ -19,7 +20,6 @@
 namespace sepia::kernels::cpu {
 namespace {
 
-constexpr std::int64_t kFewRows = 64;
 constexpr std::int64_t kTileRows = 12;  // of the register tile where registers are many: panels are whole tiles
 
 // Width of the column blocks when rows are few: 16 blocks where they are not too narrow.
@@ -55,6 +55,20 @@ void send(Gemm<bf16>& product, bf16* result, bool aside, std::int64_t pitch) {
   if (aside) product.c = scratch(Scratch::kOutput, product.m * product.n);
   else product.rounded = result;
   product.ldc = aside ? product.n : pitch;
+}
+
+// One row or a few: blocks of outputs, each read once by one thread.
+template <class T>
+void forward_of_one_row(const LinearForward<T>& args) {
+  const LinearShape& s = args.shape;
+  const T* x = activated(s, args.prologue, args.x);
+  constexpr std::int64_t kBlock = 32;
+  parallel_for(pieces_of(s.out_features, kBlock), [&](std::int64_t block) {
+    const std::int64_t first = block * kBlock;
+    dot_rows(DotRows<T>{.rows = s.rows, .k = s.in_features, .outputs = std::min(kBlock, s.out_features - first), .x = x,
+                        .weight = args.weight + first * s.in_features, .bias = args.bias ? args.bias + first : nullptr, .y = args.y + first,
+                        .ldy = s.out_features});
+  });
 }
 
 // Few rows: y^T = W x^T. The long rows of W are the left operand, which oneDNN reads twice as fast as the right one.
@@ -93,7 +107,8 @@ template <class T>
 void forward(const LinearForward<T>& args) {
   const LinearShape& s = args.shape;
   const std::int64_t in = s.in_features, out = s.out_features;
-  if (s.rows < kFewRows) return forward_of_few_rows(args);
+  if (s.rows <= kMostDotRows) return forward_of_one_row(args);
+  if (s.rows < kFewestPackedRows) return forward_of_few_rows(args);
   const WeightProduct<T> product({args.weight, in, out, true});
   const ProductCut cut(s.rows, in, out, kTileRows);
   parallel_for(cut.panels * cut.groups, [&](std::int64_t piece) {
@@ -143,7 +158,7 @@ template <class T>
 void backward_input(const LinearBackwardInput<T>& args) {
   const LinearShape& s = args.shape;
   const std::int64_t in = s.in_features, out = s.out_features;
-  if (s.rows < kFewRows) return backward_input_of_few_rows(args);
+  if (s.rows < kFewestPackedRows) return backward_input_of_few_rows(args);
   const bool aside = sums_aside(args);
   const WeightProduct<T> product({args.weight, out, in, false});
   const ProductCut cut(s.rows, out, in, kTileRows);
@@ -169,7 +184,7 @@ template <class T>
 void backward_weight(const LinearBackwardWeight<T>& args) {
   const LinearShape& s = args.shape;
   const std::int64_t weights = s.in_features * s.out_features;
-  if (s.rows <= kFewRows) {
+  if (s.rows < kFewestPackedRows) {
     const float beta = args.accumulate == Accumulate::kAdd ? 1.0F : 0.0F;
     const T* x = activated(s, args.prologue, args.x);
     const std::int64_t width = block_columns(s.out_features, 16);

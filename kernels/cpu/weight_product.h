@@ -12,6 +12,9 @@ namespace sepia::kernels::cpu {
 void hold_weights();
 void release_weights();
 
+/// With fewer rows than this, packing the weights costs more than it saves.
+inline constexpr std::int64_t kFewestPackedRows = 64;
+
 /// A matrix of weights, made ready for products with many rows. It is packed for our own register tile; only bf16 on a processor with
 /// matrix units (AMX) is left to oneDNN as it is stored. Lives no longer than the kernel call that made it: an unheld matrix is packed
 /// into scratch of the calling thread.
