@@ -11,6 +11,7 @@
 #include "kernels/cpu/dot_rows.h"
 #include "kernels/cpu/gemm.h"
 #include "kernels/cpu/kernels.h"
+#include "kernels/cpu/outer_product.h"
 #include "kernels/cpu/partials.h"
 #include "kernels/cpu/rows.h"
 #include "kernels/cpu/scratch.h"
@@ -181,59 +182,93 @@ void backward_input(const LinearBackwardInput<T>& args) {
 }
 
 template <class T>
+void backward_weight_of_few_rows(const LinearBackwardWeight<T>& args) {
+  const LinearShape& s = args.shape;
+  const float beta = args.accumulate == Accumulate::kAdd ? 1.0F : 0.0F;
+  const T* x = activated(s, args.prologue, args.x);
+  const std::int64_t width = block_columns(s.out_features, 16);
+  parallel_for(pieces_of(s.out_features, width), [&](std::int64_t block) {
+    const std::int64_t first = block * width, columns = std::min(width, s.out_features - first);
+    gemm(Gemm<T>{.m = columns,
+                 .n = s.in_features,
+                 .k = s.rows,
+                 .a = args.grad_y + first,
+                 .lda = s.out_features,
+                 .transpose_a = true,
+                 .b = x,
+                 .ldb = s.in_features,
+                 .beta = beta,
+                 .c = args.grad_weight + first * s.in_features,
+                 .ldc = s.in_features});
+    if (args.grad_bias) {
+      if (args.accumulate == Accumulate::kWrite) std::fill_n(args.grad_bias + first, columns, 0.0F);
+      add_column_sums({s.rows, columns, s.out_features}, args.grad_y + first, args.grad_bias + first);
+    }
+  });
+}
+
+// sums = (or +=) the columns [first, first + count) of grad_y, turned, times x, over `rows` rows: by our own tile, unless the processor has
+// matrix units that oneDNN uses.
+template <class T>
+void add_outer_product(const LinearShape& s, std::int64_t rows, std::int64_t first, std::int64_t count, const T* grad_y, const T* x, float* sums, bool add) {
+  if (!std::is_same_v<T, bf16> || !has_matrix_units()) {
+    return outer_product(OuterProduct<T>{
+        .rows = rows, .outputs = count, .inputs = s.in_features, .g = grad_y + first, .ldg = s.out_features, .x = x, .sums = sums, .add = add});
+  }
+  gemm(Gemm<T>{.m = count,
+               .n = s.in_features,
+               .k = rows,
+               .a = grad_y + first,
+               .lda = s.out_features,
+               .transpose_a = true,
+               .b = x,
+               .ldb = s.in_features,
+               .beta = add ? 1.0F : 0.0F,
+               .c = sums,
+               .ldc = s.in_features});
+}
+
+// How the gradient of weights is cut, by shape alone: small weights in chunks of rows, each with a partial sum of its own; large ones in
+// groups of outputs, as many as keep eight threads busy, so that there are few partial sums to write and to read again.
+struct WeightCut {
+  explicit WeightCut(const LinearShape& s, std::int64_t biases) {
+    constexpr std::int64_t kPieces = 8, kGroupWeights = 1 << 16, kLeastRows = 256;
+    const std::int64_t weights = s.in_features * s.out_features, wanted = std::clamp<std::int64_t>(weights / kGroupWeights, 1, kPieces);
+    outputs = std::min(s.out_features, pieces_of(pieces_of(s.out_features, wanted), kTileRows) * kTileRows);
+    groups = pieces_of(s.out_features, outputs);
+    chunks = cut_chunks(s.rows, groups == 1 ? kLeastRows : pieces_of(s.rows, pieces_of(kPieces, groups)), weights + biases);
+  }
+
+  std::int64_t outputs, groups;  // of a group; how many
+  Chunks chunks;
+};
+
+template <class T>
 void backward_weight(const LinearBackwardWeight<T>& args) {
   const LinearShape& s = args.shape;
-  const std::int64_t weights = s.in_features * s.out_features;
-  if (s.rows < kFewestPackedRows) {
-    const float beta = args.accumulate == Accumulate::kAdd ? 1.0F : 0.0F;
-    const T* x = activated(s, args.prologue, args.x);
-    const std::int64_t width = block_columns(s.out_features, 16);
-    parallel_for(pieces_of(s.out_features, width), [&](std::int64_t block) {
-      const std::int64_t first = block * width, columns = std::min(width, s.out_features - first);
-      gemm(Gemm<T>{.m = columns,
-            .n = s.in_features,
-            .k = s.rows,
-            .a = args.grad_y + first,
-            .lda = s.out_features,
-            .transpose_a = true,
-            .b = x,
-            .ldb = s.in_features,
-            .beta = beta,
-            .c = args.grad_weight + first * s.in_features,
-            .ldc = s.in_features});
-      if (args.grad_bias) {
-        if (args.accumulate == Accumulate::kWrite) std::fill_n(args.grad_bias + first, columns, 0.0F);
-        add_column_sums({s.rows, columns, s.out_features}, args.grad_y + first, args.grad_bias + first);
-      }
-    });
-    return;
-  }
-  const std::int64_t biases = args.grad_bias ? s.out_features : 0;
-  const Chunks chunks = cut_chunks(s.rows, 256, weights + biases);
-  float* partials = scratch(Scratch::kPartials, chunks.count * (weights + biases));
-  constexpr std::int64_t kPanelNumbers = 1 << 18;
-  const std::int64_t panel = std::clamp<std::int64_t>(kPanelNumbers / (s.in_features + s.out_features) / 16 * 16, 256, 1024);
-  parallel_for(chunks.count, [&](std::int64_t chunk) {
-    float* partial = partials + chunk * (weights + biases);
-    std::fill_n(partial + weights, biases, 0.0F);
+  if (s.rows < kFewestPackedRows) return backward_weight_of_few_rows(args);
+  const std::int64_t weights = s.in_features * s.out_features, biases = args.grad_bias ? s.out_features : 0;
+  const WeightCut cut(s, biases);
+  const Chunks& chunks = cut.chunks;
+  const bool direct = chunks.count == 1, add = direct && args.accumulate == Accumulate::kAdd;
+  float* partials = direct ? nullptr : scratch(Scratch::kPartials, chunks.count * (weights + biases));
+  // Both panels and their packed copies stay in the second-level cache.
+  constexpr std::int64_t kPanelBytes = 3 << 18;
+  const std::int64_t panel = std::clamp<std::int64_t>(kPanelBytes / static_cast<std::int64_t>(sizeof(T)) / (s.in_features + s.out_features) / 16 * 16, 64, 1024);
+  parallel_for(chunks.count * cut.groups, [&](std::int64_t piece) {
+    const std::int64_t chunk = piece / cut.groups, output = piece % cut.groups * cut.outputs, outputs = std::min(cut.outputs, s.out_features - output);
+    float* partial = direct ? args.grad_weight : partials + chunk * (weights + biases);
+    float* bias = direct ? args.grad_bias : partial + weights;
+    if (args.grad_bias && !add) std::fill_n(bias + output, outputs, 0.0F);
     for (std::int64_t first = chunks.begin(chunk); first < chunks.end(chunk); first += panel) {
       const std::int64_t rows = std::min(panel, chunks.end(chunk) - first);
       const T* grad_y = args.grad_y + first * s.out_features;
-      gemm(Gemm<T>{.m = s.out_features,
-            .n = s.in_features,
-            .k = rows,
-            .a = grad_y,
-            .lda = s.out_features,
-            .transpose_a = true,
-            .b = activated_panel(s, args.prologue, args.x, first, rows),
-            .ldb = s.in_features,
-            .beta = first == chunks.begin(chunk) ? 0.0F : 1.0F,
-            .c = partial,
-            .ldc = s.in_features});
-      if (args.grad_bias) add_column_sums({rows, s.out_features, s.out_features}, grad_y, partial + weights);
+      add_outer_product(s, rows, output, outputs, grad_y, activated_panel(s, args.prologue, args.x, first, rows), partial + output * s.in_features,
+                        add || first > chunks.begin(chunk));
+      if (args.grad_bias) add_column_sums({rows, outputs, s.out_features}, grad_y + output, bias + output);
     }
   });
-  combine_partials(partials, chunks.count, weights, biases, args.grad_weight, args.grad_bias, args.accumulate);
+  if (!direct) combine_partials(partials, chunks.count, weights, biases, args.grad_weight, args.grad_bias, args.accumulate);
 }
 
 }  // namespace

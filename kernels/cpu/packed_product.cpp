@@ -1,8 +1,6 @@
 #include "kernels/cpu/packed_product.h"
 
 #include <algorithm>
-#include <cstring>
-#include <type_traits>
 
 #include "engine/base/parallel_for.h"
 #include "kernels/cpu/transpose.h"
@@ -10,30 +8,11 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/cpu/packed_product.cpp"
 #include <hwy/foreach_target.h>
+#include "kernels/cpu/register_tile-inl.h"
 #include "kernels/cpu/vector-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace sepia::kernels::cpu::HWY_NAMESPACE {
-
-constexpr int kTileRows = kManyRegisters ? 12 : 6;
-constexpr std::int64_t kBlock = 2 * kLanes;
-
-// Numbers of k in one step, and one step's numbers of a row in all lanes.
-template <class In>
-constexpr std::int64_t kTogether = sizeof(float) / sizeof(In);
-HWY_INLINE V everywhere(const float* x) { return splat(*x); }
-HWY_INLINE V everywhere(const bf16* x) {
-  std::uint32_t pair = 0;
-  std::memcpy(&pair, x, sizeof pair);
-  return hn::BitCast(Floats(), hn::Set(Words(), pair));
-}
-template <class In>
-HWY_INLINE V add_product(V sum, V w, V x) {
-  if constexpr (std::is_same_v<In, bf16>) return add_products_of_pairs(sum, w, x);
-  else return hn::MulAdd(w, x, sum);
-}
-HWY_INLINE V load_step(const float* packed) { return hn::LoadU(Floats(), packed); }
-HWY_INLINE V load_step(const bf16* packed) { return hn::BitCast(Floats(), hn::LoadU(Words(), reinterpret_cast<const std::uint32_t*>(packed))); }
 
 // kRows rows by one block of columns.
 template <int kRows, class In, class Out>
@@ -91,15 +70,20 @@ void Product(const PackedProduct<In, Out>& p) {
   const std::int64_t block_size = (p.k + kTogether<In> - 1) / kTogether<In> * kTogether<In> * kBlock;
   const In* packed = p.packed;
   for (std::int64_t column = 0; column < p.n; column += kBlock, packed += block_size) {
-    std::int64_t m = 0;
-    const auto tiles = [&]<int kRows>() HWY_ATTR {
-      for (; m + kRows <= p.rows; m += kRows) ProductTile<kRows>(p, p.a + m * p.lda, packed, column, p.y + m * p.ldy + column);
-    };
-    tiles.template operator()<kTileRows>();
-    if constexpr (kTileRows > 8) tiles.template operator()<8>();
-    tiles.template operator()<4>();
-    tiles.template operator()<1>();
+    for_tiles(p.rows, [&]<int kRows>(std::int64_t m) HWY_ATTR {
+      ProductTile<kRows>(p, p.a + m * p.lda, packed, column, p.y + m * p.ldy + column);
+    });
   }
+}
+
+void JoinRows(std::int64_t count, const bf16* first, const bf16* second, bf16* pairs) {
+  const Words words;
+  const auto wide = [=](const bf16* p) HWY_ATTR { return hn::PromoteTo(words, hn::LoadU(Halves(), bits_of(p))); };
+  std::int64_t i = 0;
+  for (; second && i + kLanes <= count; i += kLanes) {
+    hn::StoreU(hn::Or(wide(first + i), hn::ShiftLeft<16>(wide(second + i))), words, reinterpret_cast<std::uint32_t*>(pairs + 2 * i));
+  }
+  for (; i < count; ++i) pairs[2 * i] = first[i], pairs[2 * i + 1] = second ? second[i] : bf16{};
 }
 
 // What is dispatched is no template: names end in the types read and written, F for float and H for bf16.
@@ -118,6 +102,7 @@ HWY_EXPORT(ProductFF);
 HWY_EXPORT(ProductHF);
 HWY_EXPORT(ProductHH);
 HWY_EXPORT(BlockColumns);
+HWY_EXPORT(JoinRows);
 
 namespace {
 
@@ -132,15 +117,21 @@ void pack_block(const StoredMatrix<float>& m, std::int64_t first, std::int64_t c
 
 // The same in pairs of k: (pairs, width, 2). A last k without a partner has zero for one.
 void pack_block(const StoredMatrix<bf16>& m, std::int64_t first, std::int64_t columns, std::int64_t width, bf16* out) {
-  if (columns < width || m.k % 2 != 0) std::fill_n(out, (m.k + 1) / 2 * 2 * width, bf16{});
-  if (m.turned && m.k % 2 == 0) {  // a pair is one number of 32 bits there
+  const bool odd = m.k % 2 != 0;
+  if (columns < width || (m.turned && odd)) std::fill_n(out, (m.k + 1) / 2 * 2 * width, bf16{});
+  if (!m.turned) {
+    for (std::int64_t k = 0; k < m.k; k += 2) {
+      const bf16* const row = m.data + k * m.n + first;
+      join_rows(columns, row, k + 1 < m.k ? row + m.n : nullptr, out + k * width);
+    }
+    return;
+  }
+  if (!odd) {  // a pair is one number of 32 bits there
     return transpose(columns, m.k / 2, reinterpret_cast<const float*>(m.data + first * m.k), m.k / 2, reinterpret_cast<float*>(out), width);
   }
-  const std::int64_t row_step = m.turned ? 1 : m.n, column_step = m.turned ? m.k : 1;
   for (std::int64_t k = 0; k < m.k; ++k) {
-    const bf16* const in = m.data + k * row_step + first * column_step;
     bf16* const to = out + k / 2 * 2 * width + k % 2;
-    for (std::int64_t j = 0; j < columns; ++j) to[2 * j] = in[j * column_step];
+    for (std::int64_t j = 0; j < columns; ++j) to[2 * j] = m.data[(first + j) * m.k + k];
   }
 }
 
@@ -154,6 +145,8 @@ void pack(const StoredMatrix<T>& matrix, T* packed) {
 }
 
 }  // namespace
+
+void join_rows(std::int64_t count, const bf16* first, const bf16* second, bf16* pairs) { HWY_DYNAMIC_DISPATCH(JoinRows)(count, first, second, pairs); }
 
 std::int64_t packed_columns() { return HWY_DYNAMIC_DISPATCH(BlockColumns)(); }
 

@@ -13,6 +13,8 @@ enum class Scratch : std::uint8_t {
   kWeights,   ///< weights in another order; taken by the calling thread, read by all
   kPartials,  ///< partial sums of all pieces; taken by the calling thread, written by all
   kShared,    ///< activations prepared once by the calling thread, read by all
+  kPackedColumns,  ///< one factor of an outer product, packed
+  kPackedRows,     ///< the other one in pairs of rows
   kTaps,      ///< distances of the taps of a filter
   kRow,       ///< one row of activations
   kSmall,     ///< a few hundred numbers

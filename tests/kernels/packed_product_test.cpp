@@ -9,6 +9,7 @@
 #include "engine/base/random.h"
 #include "kernels/cpu/dot_rows.h"
 #include "kernels/cpu/gemm.h"
+#include "kernels/cpu/outer_product.h"
 #include "kernels/cpu/packed_product.h"
 #include "kernels/cpu/weight_product.h"
 
@@ -111,6 +112,40 @@ TEST(DotRows, MatchesSumsInDouble) { check_dots<float>(); }
 TEST(DotRows, OfBfloat16MatchesSumsInDouble) {
   if (!has_bf16_products()) GTEST_SKIP() << "this processor has no bf16 products (or SEPIA_MAX_ISA forbids them)";
   check_dots<bf16>();
+}
+
+template <class T>
+void check_outer_products() {
+  int index = 0;
+  for (const std::int64_t rows : {1, 2, 3, 16, 65}) {
+    for (const std::int64_t outputs : {1, 4, 9, 12, 13, 24, 33}) {
+      for (const std::int64_t inputs : {1, 8, 17, 32, 40, 75}) {
+        SCOPED_TRACE(str(rows, " rows, ", outputs, " outputs, ", inputs, " inputs"));
+        const std::int64_t pitch = outputs + 2;  // g is a part of a wider matrix
+        const auto g = random_numbers<T>(rows * pitch, 1), x = random_numbers<T>(rows * inputs, 2);
+        auto sums = random_numbers<float>(outputs * inputs, 3);
+        const auto before = sums;
+        const bool add = index++ % 2 == 0;
+        outer_product(OuterProduct<T>{.rows = rows, .outputs = outputs, .inputs = inputs, .g = g.data(), .ldg = pitch, .x = x.data(), .sums = sums.data(), .add = add});
+        for (std::int64_t o = 0; o < outputs; ++o) {
+          for (std::int64_t i = 0; i < inputs; ++i) {
+            const auto at = static_cast<std::size_t>(o * inputs + i);
+            double value = add ? static_cast<double>(before[at]) : 0.0;
+            for (std::int64_t m = 0; m < rows; ++m) {
+              value += static_cast<double>(static_cast<float>(g[static_cast<std::size_t>(m * pitch + o)])) * static_cast<float>(x[static_cast<std::size_t>(m * inputs + i)]);
+            }
+            ASSERT_NEAR(sums[at], value, tolerance(static_cast<const float*>(nullptr), value, rows)) << "output " << o << " input " << i;
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(OuterProduct, MatchesSumsInDouble) { check_outer_products<float>(); }
+TEST(OuterProduct, OfBfloat16MatchesSumsInDouble) {
+  if (!has_bf16_products()) GTEST_SKIP() << "this processor has no bf16 products (or SEPIA_MAX_ISA forbids them)";
+  check_outer_products<bf16>();
 }
 
 // A row's sums must not depend on the rows around it: a picture's score would depend on its batch.
