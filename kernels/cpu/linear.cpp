@@ -232,8 +232,8 @@ void add_outer_product(const LinearShape& s, std::int64_t rows, std::int64_t fir
 // groups of outputs, as many as keep eight threads busy, so that there are few partial sums to write and to read again.
 struct WeightCut {
   explicit WeightCut(const LinearShape& s, std::int64_t biases) {
-    constexpr std::int64_t kPieces = 8, kGroupWeights = 1 << 16, kLeastRows = 256;
-    const std::int64_t weights = s.in_features * s.out_features, wanted = std::clamp<std::int64_t>(weights / kGroupWeights, 1, kPieces);
+    constexpr std::int64_t kPieces = 8, kMostGroups = 4, kGroupWeights = 1 << 16, kLeastRows = 256;
+    const std::int64_t weights = s.in_features * s.out_features, wanted = std::clamp<std::int64_t>(weights / kGroupWeights, 1, kMostGroups);
     outputs = std::min(s.out_features, pieces_of(pieces_of(s.out_features, wanted), kTileRows) * kTileRows);
     groups = pieces_of(s.out_features, outputs);
     chunks = cut_chunks(s.rows, groups == 1 ? kLeastRows : pieces_of(s.rows, pieces_of(kPieces, groups)), weights + biases);
