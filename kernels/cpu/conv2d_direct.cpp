@@ -25,6 +25,7 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/cpu/conv2d_direct.cpp"
 #include <hwy/foreach_target.h>
+#include "kernels/cpu/register_tile-inl.h"
 #include "kernels/cpu/vector-inl.h"
 
 #ifndef SEPIA_CONV2D_DIRECT_ONCE
@@ -49,23 +50,8 @@ struct DirectBand {
 HWY_BEFORE_NAMESPACE();
 namespace sepia::kernels::cpu::HWY_NAMESPACE {
 
-constexpr int kPositions = kManyRegisters ? 12 : 6;
+constexpr int kPositions = kTileRows;
 constexpr int kTaps = kManyRegisters ? 10 : 5;
-
-// An input in all lanes, and its product added; in bf16 two neighbouring inputs at once.
-template <class In>
-constexpr std::int64_t kTogether = sizeof(float) / sizeof(In);
-HWY_INLINE V everywhere(const float* x) { return splat(*x); }
-HWY_INLINE V everywhere(const bf16* x) {
-  std::uint32_t pair = 0;
-  std::memcpy(&pair, x, sizeof pair);
-  return hn::BitCast(Floats(), hn::Set(Words(), pair));
-}
-template <class In>
-HWY_INLINE V add_product(V sum, V w, V x) {
-  if constexpr (std::is_same_v<In, bf16>) return add_products_of_pairs(sum, w, x);
-  else return hn::MulAdd(w, x, sum);
-}
 
 // kCount positions from `input` on, channels [first, first + two vectors). Where pairs do not divide a filter row, the last one overlaps
 // the pair before and has a zero weight there.
@@ -76,19 +62,30 @@ HWY_INLINE void ForwardTile(const DirectBand<T>& band, const T* input, const flo
   V sum[kCount][2];
 #pragma GCC unroll 12
   for (int i = 0; i < kCount; ++i) sum[i][0] = start0, sum[i][1] = start1;
+  // Positions in threes: three are one register with two simple addresses beside it.
+  constexpr int kThrees = (kCount + 2) / 3;
+  const std::int64_t position = band.step;
   for (std::int64_t r = 0; r < band.kernel_h; ++r) {
-    const T* row = input + r * band.row_pitch;
-    for (std::int64_t j = 0; j < band.run; j += kTogether<T>, weights += band.channels) {
-      const std::int64_t first = std::min(j, band.run - kTogether<T>);
+    const T* at[kThrees];
+#pragma GCC unroll 4
+    for (int i = 0; i < kThrees; ++i) at[i] = input + r * band.row_pitch + 3 * i * position;
+    const auto step = [&](std::int64_t offset) HWY_ATTR {
       const V w0 = hn::LoadU(d, weights), w1 = hn::LoadU(d, weights + kLanes);
+      weights += band.channels;
 #pragma GCC unroll 12
       for (int i = 0; i < kCount; ++i) {
-        V x = everywhere(row + i * band.step + first);
+        V x = everywhere(at[i / 3] + offset + i % 3 * position);
         hold(x);
         sum[i][0] = add_product<T>(sum[i][0], w0, x);
         sum[i][1] = add_product<T>(sum[i][1], w1, x);
       }
+    };
+    for (std::int64_t steps = band.run / kTogether<T>; steps > 0; --steps) {
+      step(0);
+#pragma GCC unroll 4
+      for (int i = 0; i < kThrees; ++i) at[i] += kTogether<T>;
     }
+    if (band.run % kTogether<T> != 0) step(-1);
   }
 #pragma GCC unroll 12
   for (int i = 0; i < kCount; ++i) {
