@@ -33,9 +33,30 @@ Variable Variable::leaf(Tensor value, bool of_parameter) {
   return {std::move(value), {}, std::move(slot)};
 }
 
+const Shape& Variable::shape() const { return convolution_ ? convolution_->shape : stored_.shape(); }
+DType Variable::dtype() const { return convolution_ ? convolution_->x.dtype() : stored_.dtype(); }
+Device Variable::device() const { return convolution_ ? convolution_->x.device() : stored_.device(); }
+
 const Tensor& Variable::value() const {
-  SEPIA_CHECK_KIND(pending_.empty(), ErrorKind::kInternal, "[variable] an affine or ReLU is pending; call materialise() first");
+  SEPIA_CHECK_KIND(pending().empty(), ErrorKind::kInternal, "[variable] an affine or ReLU is pending; call materialise() first");
   return stored_;
+}
+
+bool Variable::requires_grad() const {
+  if (!convolution_) return slot_ != nullptr;
+  return convolution_->x.requires_grad() || convolution_->weight.requires_grad() || convolution_->bias.requires_grad();
+}
+
+Variable Variable::detach() const {
+  if (!convolution_) return {stored_, pending_, nullptr};
+  PendingConvolution cut = *convolution_;
+  for (Variable* part : {&cut.x, &cut.weight, &cut.bias}) *part = part->detach();
+  return Variable(std::make_shared<const PendingConvolution>(std::move(cut)));
+}
+
+const Variable& Variable::checked() const {
+  SEPIA_CHECK_KIND(!convolution_, ErrorKind::kInternal, "[variable] a depthwise convolution is pending; call materialise() first");
+  return *this;
 }
 
 }  // namespace sepia

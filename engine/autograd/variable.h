@@ -1,4 +1,5 @@
-// A value in a network: a tensor, perhaps an affine map and a ReLU that are still to be applied, and where its gradient goes.
+// A value in a network: a tensor, perhaps an affine map and a ReLU or a depthwise convolution that are still to be applied, and where its
+// gradient goes.
 #pragma once
 
 #include <memory>
@@ -17,43 +18,62 @@ struct PendingAffine {
   bool empty() const { return !scale.defined() && !relu; }
 };
 
+struct PendingConvolution;
+
 /// What ops take and return. Copies are cheap and share the value and the slot.
 ///
 /// Batch normalisation and ReLU return their input's tensor with a pending affine instead of computing a new one. An op that can
 /// apply it on load (convolutions, linear, pooling, add) does; any other asks for materialise() (engine/ops/materialise.h).
+/// A depthwise convolution may be left pending as a whole, for the pointwise one behind it to carry both out: shape() is then that of its
+/// output, and there is neither a tensor nor a slot. Every op but linear carries it out first, by materialise() or carried_out().
 /// Observers do not see any of this: value() is only for variables without a pending part, and module hooks materialise first.
 class Variable {
  public:
   Variable() = default;
   /// A constant: no gradient.
   explicit Variable(Tensor value) : stored_(std::move(value)) {}
+  explicit Variable(std::shared_ptr<const PendingConvolution> convolution) : convolution_(std::move(convolution)) {}
   Variable(Tensor stored, PendingAffine pending, std::shared_ptr<GradSlot> slot)
       : stored_(std::move(stored)), pending_(std::move(pending)), slot_(std::move(slot)) {}
   /// A leaf whose gradient is wanted, in the accumulator type of the tensor when `of_parameter`, else in its own.
   static Variable leaf(Tensor value, bool of_parameter = false);
 
-  bool defined() const { return stored_.defined(); }
-  const Shape& shape() const { return stored_.shape(); }
-  DType dtype() const { return stored_.dtype(); }
-  Device device() const { return stored_.device(); }
+  bool defined() const { return convolution_ || stored_.defined(); }
+  const Shape& shape() const;
+  DType dtype() const;
+  Device device() const;
 
-  /// The value. Throws kInternal while an affine or ReLU is pending: materialise() first.
+  /// The value. Throws kInternal while something is pending: materialise() first.
   const Tensor& value() const;
-  /// The tensor in memory, to which the pending part is still to be applied.
-  const Tensor& stored() const { return stored_; }
-  const PendingAffine& pending() const { return pending_; }
+  /// The tensor in memory, to which the pending affine and ReLU are still to be applied. As pending() and slot() it throws kInternal while
+  /// a convolution is pending.
+  const Tensor& stored() const { return checked().stored_; }
+  const PendingAffine& pending() const { return checked().pending_; }
+  /// The convolution that is still to be carried out; null when there is none.
+  const PendingConvolution* convolution() const { return convolution_.get(); }
 
-  bool requires_grad() const { return slot_ != nullptr; }
-  const std::shared_ptr<GradSlot>& slot() const { return slot_; }
+  bool requires_grad() const;
+  const std::shared_ptr<GradSlot>& slot() const { return checked().slot_; }
   /// The gradient after backward(): of a leaf, or where slot()->retain() was called. Undefined when there is none.
-  Tensor grad() const { return slot_ ? slot_->gradient() : Tensor(); }
+  Tensor grad() const { return slot() ? slot()->gradient() : Tensor(); }
   /// The same value, cut from the tape.
-  Variable detach() const { return {stored_, pending_, nullptr}; }
+  Variable detach() const;
 
  private:
+  const Variable& checked() const;
+
   Tensor stored_;
   PendingAffine pending_;
   std::shared_ptr<GradSlot> slot_;
+  std::shared_ptr<const PendingConvolution> convolution_;
+};
+
+/// depthwise_conv(x, weight, bias), checked but not computed (kernels/depthwise_conv.h). It is computed from what its tensors hold then,
+/// and anew for each op that reads it.
+struct PendingConvolution {
+  Variable x, weight, bias;  ///< x without a pending convolution of its own; bias may be undefined
+  int stride = 1, padding = 1;
+  Shape shape;               ///< of its output
 };
 
 /// Runs backward from `root`, whose gradient is `seed` (of its shape and type; default: one for a scalar). Afterwards leaves and

@@ -1,5 +1,6 @@
 #include "engine/ops/add.h"
 
+#include "engine/ops/materialise.h"
 #include "engine/ops/record.h"
 
 namespace sepia::ops {
@@ -47,7 +48,8 @@ struct AddNode final : Node {
 
 }  // namespace
 
-Variable add(const Variable& a, const Variable& b) {
+Variable add(const Variable& given_a, const Variable& given_b) {
+  const Variable a = carried_out(given_a), b = carried_out(given_b);
   SEPIA_CHECK(a.shape() == b.shape() && a.dtype() == b.dtype(), "[add] needs equal shapes and types, got ", a.dtype(), " ", a.shape(), " and ", b.dtype(), " ", b.shape());
   check_same_device("add", a, b);
   Tensor y = Tensor::empty(a.shape(), a.dtype(), a.device());

@@ -1,5 +1,6 @@
 #include "engine/ops/conv2d.h"
 
+#include "engine/ops/materialise.h"
 #include "engine/ops/record.h"
 
 namespace sepia::ops {
@@ -51,7 +52,8 @@ struct Conv2dNode final : Node {
 
 }  // namespace
 
-Variable conv2d(const Variable& x, const Variable& weight, const Variable& bias, const Conv2dParams& params) {
+Variable conv2d(const Variable& given_x, const Variable& weight, const Variable& bias, const Conv2dParams& params) {
+  const Variable x = carried_out(given_x);
   const kernels::Conv2dShape shape = checked_shape(x, weight, bias, params);
   Tensor y = Tensor::empty({shape.batch, shape.out_height(), shape.out_width(), shape.out_channels}, x.dtype(), x.device());
   dispatch(y, [&]<class T>(const KernelTable<T>& table) {

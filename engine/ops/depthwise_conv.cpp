@@ -1,9 +1,18 @@
 #include "engine/ops/depthwise_conv.h"
 
+#include "engine/ops/materialise.h"
+#include "engine/ops/pending_convolution.h"
 #include "engine/ops/record.h"
 
 namespace sepia::ops {
 namespace {
+
+kernels::DepthwiseConvShape kernel_shape(const Variable& x, const Variable& weight, int stride, int padding) {
+  return {.batch = x.shape()[0], .height = x.shape()[1], .width = x.shape()[2], .channels = x.shape()[3],
+          .kernel_h = weight.shape()[0], .kernel_w = weight.shape()[1], .stride = stride, .padding = padding};
+}
+
+Shape output_shape(const kernels::DepthwiseConvShape& shape) { return {shape.batch, shape.out_height(), shape.out_width(), shape.channels}; }
 
 kernels::DepthwiseConvShape checked_shape(const Variable& x, const Variable& weight, const Variable& bias, const DepthwiseConvParams& params) {
   SEPIA_CHECK(x.shape().ndim() == 4, "[depthwise_conv] input must be (N, H, W, C), got ", x.shape());
@@ -12,8 +21,7 @@ kernels::DepthwiseConvShape checked_shape(const Variable& x, const Variable& wei
   SEPIA_CHECK(!bias.defined() || bias.shape() == Shape({weight.shape()[2]}), "[depthwise_conv] bias must be (", weight.shape()[2], "), got ", bias.shape());
   SEPIA_CHECK(params.stride >= 1 && params.padding >= 0, "[depthwise_conv] stride must be at least 1 and padding at least 0");
   check_weight_and_bias("depthwise_conv", x, weight, bias);
-  const kernels::DepthwiseConvShape shape{.batch = x.shape()[0], .height = x.shape()[1], .width = x.shape()[2], .channels = x.shape()[3],
-                                          .kernel_h = weight.shape()[0], .kernel_w = weight.shape()[1], .stride = params.stride, .padding = params.padding};
+  const kernels::DepthwiseConvShape shape = kernel_shape(x, weight, params.stride, params.padding);
   SEPIA_CHECK(shape.height + 2 * shape.padding >= shape.kernel_h && shape.width + 2 * shape.padding >= shape.kernel_w,
               "[depthwise_conv] a ", shape.kernel_h, "x", shape.kernel_w, " kernel does not fit a picture of ", shape.height, "x", shape.width,
               "; use a larger --image-size");
@@ -21,8 +29,8 @@ kernels::DepthwiseConvShape checked_shape(const Variable& x, const Variable& wei
 }
 
 struct DepthwiseConvNode final : Node {
-  DepthwiseConvNode(const kernels::DepthwiseConvShape& shape, const Variable& x, const Variable& weight)
-      : shape_(shape), x_(x.stored()), pending_(x.pending()), weight_(weight.stored()) {}
+  explicit DepthwiseConvNode(const DepthwiseOperands& operands)
+      : shape_(operands.shape), x_(operands.x), pending_(operands.pending), weight_(operands.weight) {}
   const char* name() const override { return "depthwise_conv"; }
 
   void backward(Tensor grad_y) override {
@@ -45,14 +53,35 @@ struct DepthwiseConvNode final : Node {
 
 }  // namespace
 
-Variable depthwise_conv(const Variable& x, const Variable& weight, const Variable& bias, const DepthwiseConvParams& params) {
-  const kernels::DepthwiseConvShape shape = checked_shape(x, weight, bias, params);
-  Tensor y = Tensor::empty({shape.batch, shape.out_height(), shape.out_width(), shape.channels}, x.dtype(), x.device());
+DepthwiseOperands::DepthwiseOperands(const PendingConvolution& convolution)
+    : shape(kernel_shape(convolution.x, convolution.weight, convolution.stride, convolution.padding)),
+      x(convolution.x.stored()),
+      pending(convolution.x.pending()),
+      weight(convolution.weight.stored()),
+      bias(convolution.bias.stored()) {}
+
+Tensor DepthwiseOperands::forward() const {
+  Tensor y = Tensor::empty(output_shape(shape), x.dtype(), x.device());
   dispatch(y, [&]<class T>(const KernelTable<T>& table) {
-    table.depthwise_conv_forward({}, {.shape = shape, .x = x.stored().data<T>(), .prologue = prologue_of<T>(x.pending()),
-                                      .weight = weight.stored().data<T>(), .bias = bias.stored().data_or_null<Accumulator<T>>(), .y = y.data<T>()});
+    table.depthwise_conv_forward({}, {.shape = shape, .x = x.data<T>(), .prologue = prologue_of<T>(pending), .weight = weight.data<T>(),
+                                      .bias = bias.data_or_null<Accumulator<T>>(), .y = y.data<T>()});
   });
-  return record<DepthwiseConvNode>(std::move(y), {&x, &weight, &bias}, shape, x, weight);
+  return y;
+}
+
+Variable carry_out(const PendingConvolution& convolution) {
+  const DepthwiseOperands operands(convolution);
+  return record<DepthwiseConvNode>(operands.forward(), {&convolution.x, &convolution.weight, &convolution.bias}, operands);
+}
+
+Variable depthwise_conv(const Variable& given_x, const Variable& weight, const Variable& bias, const DepthwiseConvParams& params) {
+  const Variable x = carried_out(given_x);
+  const kernels::DepthwiseConvShape shape = checked_shape(x, weight, bias, params);
+  const PendingConvolution convolution{x, weight, bias, params.stride, params.padding, output_shape(shape)};
+  const bool on_tape = needs_node({&x, &weight, &bias});
+  if (on_tape && !params.recompute) return carry_out(convolution);
+  const Variable pending(std::make_shared<const PendingConvolution>(convolution));
+  return on_tape ? pending : pending.detach();  // what is made without a tape stays off it, whoever carries it out
 }
 
 }  // namespace sepia::ops

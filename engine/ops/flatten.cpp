@@ -15,7 +15,8 @@ struct FlattenNode final : Node {
 
 Variable flatten(const Variable& pending_x) {
   // A per-channel affine has no meaning on flattened features; a ReLU alone does and stays pending.
-  const Variable x = pending_x.pending().scale.defined() ? materialise(pending_x) : pending_x;
+  const Variable convolved = carried_out(pending_x);
+  const Variable x = convolved.pending().scale.defined() ? materialise(convolved) : convolved;
   SEPIA_CHECK(x.shape().ndim() >= 1, "[flatten] input must have rows, got ", x.shape());
   const std::int64_t rows = x.shape()[0];
   const Variable flat = record<FlattenNode>(x.stored().reshape({rows, rows ? x.shape().numel() / rows : 0}), {&x});

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "engine/ops/pending_convolution.h"
 #include "engine/ops/record.h"
 
 namespace sepia::ops {
@@ -49,6 +50,7 @@ struct LinearNode final : Node {
 
 Variable linear(const Variable& x, const Variable& weight, const Variable& bias) {
   const kernels::LinearShape shape = checked_shape(x, weight, bias);
+  if (x.convolution()) return separable_conv(*x.convolution(), weight, bias);
   std::array<std::int64_t, Shape::kMaxDims> extents{};
   const auto dims = static_cast<std::size_t>(x.shape().ndim());
   std::ranges::copy(x.shape().extents(), extents.begin());

@@ -6,6 +6,7 @@
 namespace sepia::ops {
 
 /// x (..., I), weight (O, I), bias (O) or an undefined Variable -> (..., O). Applies a pending affine and ReLU of x on load.
+/// With a pending depthwise convolution x it is the pointwise one behind it: both are carried out here (kernels/separable_conv.h).
 /// Throws kUsage when shapes disagree.
 Variable linear(const Variable& x, const Variable& weight, const Variable& bias);
 

@@ -1,5 +1,6 @@
 #include "engine/ops/materialise.h"
 
+#include "engine/ops/pending_convolution.h"
 #include "engine/ops/record.h"
 
 namespace sepia::ops {
@@ -24,7 +25,10 @@ struct MaterialiseNode final : Node {
 
 }  // namespace
 
-Variable materialise(const Variable& x) {
+Variable carried_out(const Variable& x) { return x.convolution() ? carry_out(*x.convolution()) : x; }
+
+Variable materialise(const Variable& given_x) {
+  const Variable x = carried_out(given_x);
   if (x.pending().empty()) return x;
   Tensor y = Tensor::empty(x.shape(), x.dtype(), x.device());
   const std::int64_t channels = channels_of(x.shape());
@@ -37,7 +41,8 @@ Variable materialise(const Variable& x) {
   return record<MaterialiseNode>(std::move(y), {&x}, x);
 }
 
-Variable relu(const Variable& x) {
+Variable relu(const Variable& given_x) {
+  const Variable x = carried_out(given_x);
   PendingAffine pending = x.pending();
   pending.relu = true;
   return Variable(x.stored(), std::move(pending), x.slot());

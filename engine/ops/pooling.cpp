@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/ops/materialise.h"
 #include "engine/ops/record.h"
 
 namespace sepia::ops {
@@ -67,7 +68,8 @@ Padding padding_of(const Shape& x, const MaxPoolParams& params) {
 
 }  // namespace
 
-Variable max_pool(const Variable& x, const MaxPoolParams& params) {
+Variable max_pool(const Variable& given_x, const MaxPoolParams& params) {
+  const Variable x = carried_out(given_x);
   SEPIA_CHECK(x.shape().ndim() == 4, "[max_pool] input must be (N, H, W, C), got ", x.shape());
   SEPIA_CHECK(params.kernel >= 1 && params.kernel <= 16 && params.stride >= 1 && params.padding >= 0 && params.padding <= params.kernel / 2,
               "[max_pool] needs 1 <= kernel <= 16, stride >= 1, 0 <= padding <= kernel/2");
@@ -87,7 +89,8 @@ Variable max_pool(const Variable& x, const MaxPoolParams& params) {
   return record<MaxPoolNode>(y, {&x}, shape, x.pending().relu, index, y);
 }
 
-Variable global_avg_pool(const Variable& x) {
+Variable global_avg_pool(const Variable& given_x) {
+  const Variable x = carried_out(given_x);
   SEPIA_CHECK(x.shape().ndim() == 4 && x.shape()[1] * x.shape()[2] > 0, "[global_avg_pool] input must be (N, H, W, C), got ", x.shape());
   const Shape& shape = x.shape();
   Tensor y = Tensor::empty({shape[0], shape[3]}, x.dtype(), x.device());

@@ -39,6 +39,9 @@ std::vector<FusionCase> fusion_cases() {
       {"conv2d_1x1", 60, [](const Variable& h, const auto& w, const Variable&) { return ops::conv2d(h, w.at("filter1"), w.at("bias"), {}); }},
       {"depthwise_conv", 60, [](const Variable& h, const auto& w, const Variable&) { return ops::depthwise_conv(h, w.at("depthwise"), w.at("shift"), {}); }},
       {"depthwise_conv_s2", 60, [](const Variable& h, const auto& w, const Variable&) { return ops::depthwise_conv(h, w.at("depthwise"), Variable(), {.stride = 2}); }},
+      {"separable_conv", 180, [](const Variable& h, const auto& w, const Variable&) {
+         return ops::linear(ops::depthwise_conv(h, w.at("depthwise"), w.at("shift"), {.recompute = true}), w.at("linear"), w.at("bias"));
+       }},
       {"linear", 60, [](const Variable& h, const auto& w, const Variable&) { return ops::linear(h, w.at("linear"), w.at("bias")); }},
       {"max_pool", 4, [](const Variable& h, const auto&, const Variable&) { return ops::max_pool(h, {}); }},
       {"max_pool_overlapping", 9, [](const Variable& h, const auto&, const Variable&) { return ops::max_pool(h, {.kernel = 3, .stride = 2, .padding = 1}); }},

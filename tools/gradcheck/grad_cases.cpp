@@ -85,6 +85,22 @@ void add_linear(std::vector<GradCase>& cases) {
                    [](const Variables& in) { return ops::linear(pending(in[0], in[1], in[2]), in[3], Variable()); }});
 }
 
+/// What a linear map does with a depthwise convolution that was left pending.
+void add_separable_conv(std::vector<GradCase>& cases) {
+  for (const int stride : {1, 2}) {
+    cases.push_back({"separable_conv", "2x6x5x3 -> 4, 3x3 padding 1 stride " + std::to_string(stride),
+                     {{"x", Shape({2, 6, 5, 3})}, {"depthwise", Shape({3, 3, 3})}, {"depthwise bias", Shape({3})}, {"pointwise", Shape({4, 3})}, {"bias", Shape({4})}},
+                     [stride](const Variables& in) {
+                       return ops::linear(ops::depthwise_conv(in[0], in[1], in[2], {.stride = stride, .recompute = true}), in[3], in[4]);
+                     }});
+  }
+  cases.push_back({"separable_conv", "2x5x4x3 -> 2, on relu(batch_norm(x))",
+                   {{"x", Shape({2, 5, 4, 3})}, gamma_of(3), beta_of(3), {"depthwise", Shape({3, 3, 3})}, {"pointwise", Shape({2, 3})}},
+                   [](const Variables& in) {
+                     return ops::linear(ops::depthwise_conv(pending(in[0], in[1], in[2]), in[3], Variable(), {.recompute = true}), in[4], Variable());
+                   }});
+}
+
 void add_batch_norm(std::vector<GradCase>& cases) {
   const std::vector<GradInput> inputs = {{"x", Shape({2, 3, 4, 3})}, gamma_of(3), beta_of(3)};
   cases.push_back({"batch_norm", "batch statistics", inputs,
@@ -140,6 +156,7 @@ const std::vector<GradCase>& grad_cases() {
     cases.push_back({"flatten", "2x3x2x2", {{"x", Shape({2, 3, 2, 2})}}, [](const Variables& in) { return ops::flatten(in[0]); }});
     add_linear(cases);
     add_pooling(cases);
+    add_separable_conv(cases);
     add_elementwise(cases);
     return cases;
   }();
