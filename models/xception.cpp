@@ -27,7 +27,7 @@ nn::BatchNorm2d::Options batch_norm_of(std::int64_t channels, const XceptionNume
 }  // namespace
 
 SeparableConv2d::SeparableConv2d(std::int64_t in_channels, std::int64_t out_channels)
-    : conv1_(add<nn::DepthwiseConv2d>("conv1", nn::DepthwiseConv2d::Options{.channels = in_channels, .bias = false})),
+    : conv1_(add<nn::DepthwiseConv2d>("conv1", nn::DepthwiseConv2d::Options{.channels = in_channels, .bias = false, .recompute = true})),
       pointwise_(add<nn::PointwiseConv2d>(
           "pointwise", nn::PointwiseConv2d::Options{.in_channels = in_channels, .out_channels = out_channels, .bias = false})) {}
 

@@ -46,7 +46,8 @@ std::int64_t DepthwiseConv2d::flops(const Shape&, const Shape& output) const {
 }
 
 Variable DepthwiseConv2d::forward(const Variable& x) {
-  return ops::depthwise_conv(x, weight_.used(), used_or_none(bias_), {.stride = options_.stride, .padding = options_.padding});
+  return ops::depthwise_conv(x, weight_.used(), used_or_none(bias_),
+                             {.stride = options_.stride, .padding = options_.padding, .recompute = options_.recompute});
 }
 
 PointwiseConv2d::PointwiseConv2d(const Options& options)

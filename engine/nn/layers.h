@@ -42,6 +42,7 @@ class DepthwiseConv2d : public Module {
     int kernel = 3;
     int stride = 1, padding = 1;
     bool bias = true;
+    bool recompute = false;  ///< in front of a PointwiseConv2d: not kept for the way back but made again there (ops::DepthwiseConvParams)
   };
   explicit DepthwiseConv2d(const Options& options);
   std::string type() const override { return "DepthwiseConv2d"; }

@@ -62,7 +62,7 @@ TEST_P(Training, SecondStepOfAKindAllocatesNothing) {
   std::thread([] { expect_second_steps_allocate_nothing(GetParam()); }).join();
 }
 
-INSTANTIATE_TEST_SUITE_P(Networks, Training, ::testing::Values("edgenet", "simplenet"), [](const auto& info) { return std::string(info.param); });
+INSTANTIATE_TEST_SUITE_P(Networks, Training, ::testing::Values("edgenet", "simplenet", "xception_based"), [](const auto& info) { return std::string(info.param); });
 
 /// One forward and backward of edgenet in a step; `midway` is called with the output of a block in the middle.
 double step(nn::Module& model, const Tensor& x, const nn::Module::Hook& midway) {
