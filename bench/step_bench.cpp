@@ -22,6 +22,7 @@
 
 #include "engine/base/parallel_for.h"
 #include "engine/base/random.h"
+#include "engine/tensor/held_weights.h"
 #include "engine/train/stepper.h"
 #include "models/model.h"
 
@@ -141,6 +142,7 @@ class Inference final : public Timed {
 
   NoisePictures pictures_;
   std::unique_ptr<nn::Module> model_;
+  HeldWeights held_{model_->device()};  // as a program that judges one picture after another would
   train::LogitsOptions options_;
 };
 
