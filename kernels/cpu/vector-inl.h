@@ -196,10 +196,12 @@ HWY_INLINE void for_vectors(std::int64_t count, const Body& body) {
 /// affine is 1 * x + 0 and a missing ReLU a threshold that nothing is below (NaN): these kernels wait for memory, not for this.
 struct Act {
   V scale, shift, threshold;
+  V floor;  // zero, or minus infinity without a ReLU
 
   HWY_INLINE V affine(V x) const { return hn::MulAdd(scale, x, shift); }
   HWY_INLINE V value(V x) const {
     const V a = affine(x);
+    if constexpr (kMaskedMemory) return hn::Max(floor, a);  // one instruction there; it gives its second operand when one is NaN
     return hn::IfThenZeroElse(hn::Lt(a, threshold), a);
   }
   /// gradient where the ReLU is open at x, else 0.
@@ -210,7 +212,7 @@ struct Act {
 template <class T, class Lanes>
 HWY_INLINE Act load_act(const Prologue<T>& p, Lanes lanes, std::int64_t c) {
   return {p.scale ? lanes.load(p.scale + c) : splat(1.0f), p.scale ? lanes.load(p.shift + c) : splat(0.0f),
-          splat(p.relu ? 0.0f : std::numeric_limits<float>::quiet_NaN())};
+          splat(p.relu ? 0.0f : std::numeric_limits<float>::quiet_NaN()), splat(p.relu ? 0.0f : -std::numeric_limits<float>::infinity())};
 }
 
 /// p = v or p += v.
