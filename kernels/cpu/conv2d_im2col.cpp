@@ -18,6 +18,7 @@
 #include "kernels/cpu/partials.h"
 #include "kernels/cpu/rows.h"
 #include "kernels/cpu/scratch.h"
+#include "kernels/cpu/weight_product.h"
 
 namespace sepia::kernels::cpu {
 namespace {
@@ -25,9 +26,8 @@ namespace {
 // How the output of one picture is cut into bands.
 struct Bands {
   explicit Bands(const Conv2dShape& s) : shape(s) {
-    constexpr std::int64_t kFloats = 1 << 17;  // columns matrix of half a MiB
-    rows =
-        std::clamp<std::int64_t>(kFloats / std::max<std::int64_t>(1, s.out_width() * taps()), 1, std::max<std::int64_t>(1, s.out_height()));
+    constexpr std::int64_t kFloats = 1 << 17, kFewest = 4;  // columns matrix of at most half a MiB; bands of a single picture
+    rows = std::clamp<std::int64_t>(kFloats / std::max<std::int64_t>(1, s.out_width() * taps()), 1, std::max<std::int64_t>(1, pieces_of(s.out_height(), kFewest)));
     per_picture = pieces_of(s.out_height(), rows);
   }
 
@@ -89,31 +89,10 @@ template <class T>
 void conv2d_forward_im2col(const Conv2dForward<T>& args) {
   const Bands bands(args.shape);
   const std::int64_t filters = args.shape.out_channels;
+  const WeightProduct<T> product({args.weight, bands.taps(), filters, true});
   parallel_for(bands.total(), [&](std::int64_t index) {
     const Band band(bands, index);
-    T* y = args.y + band.first_position * filters;
-    const T* columns = gather_columns(bands, band, args.prologue, args.x);
-    Gemm<T> product{.m = band.positions,
-                    .n = filters,
-                    .k = bands.taps(),
-                    .a = columns,
-                    .lda = bands.taps(),
-                    .b = args.weight,
-                    .ldb = bands.taps(),
-                    .transpose_b = true,
-                    .ldc = filters};
-    const Rows rows{band.positions, filters, filters};
-    if constexpr (std::is_same_v<T, float>) {
-      product.c = y;
-      gemm(product);
-      if (args.bias) add_bias(rows, args.bias, y);
-    } else {
-      // A bias is added to the sums, in a panel, before they are rounded; what was gathered from is no longer needed.
-      if (args.bias) product.c = scratch(Scratch::kOutput, band.positions * filters);
-      else product.rounded = y;
-      gemm(product);
-      if (args.bias) round_rows(rows, product.c, filters, args.bias, y);
-    }
+    product.run(band.positions, gather_columns(bands, band, args.prologue, args.x), 0, filters, args.bias, args.y + band.first_position * filters, filters);
   });
 }
 
