@@ -100,10 +100,7 @@ void outer_product(const OuterProduct<bf16>& p) {
   pack_matrix(StoredMatrix<bf16>{p.x, p.rows, p.inputs, false}, packed);
   const std::int64_t pairs = (p.rows + 1) / 2;
   bf16* g = scratch_of<bf16>(Scratch::kPackedRows, pairs * 2 * p.outputs);
-  for (std::int64_t pair = 0; pair < pairs; ++pair) {
-    const bf16* first = p.g + 2 * pair * p.ldg;
-    join_rows(p.outputs, first, 2 * pair + 1 < p.rows ? first + p.ldg : nullptr, g + 2 * pair * p.outputs);
-  }
+  join_rows(p.rows, p.outputs, p.g, p.ldg, g, 2 * p.outputs);
   HWY_DYNAMIC_DISPATCH(OuterH)({pairs, p.outputs, p.inputs, g, 2 * p.outputs, packed, p.sums, p.add});
 }
 

@@ -76,14 +76,17 @@ void Product(const PackedProduct<In, Out>& p) {
   }
 }
 
-void JoinRows(std::int64_t count, const bf16* first, const bf16* second, bf16* pairs) {
+void JoinRows(std::int64_t rows, std::int64_t count, const bf16* in, std::int64_t pitch, bf16* pairs, std::int64_t pairs_pitch) {
   const Words words;
   const auto wide = [=](const bf16* p) HWY_ATTR { return hn::PromoteTo(words, hn::LoadU(Halves(), bits_of(p))); };
-  std::int64_t i = 0;
-  for (; second && i + kLanes <= count; i += kLanes) {
-    hn::StoreU(hn::Or(wide(first + i), hn::ShiftLeft<16>(wide(second + i))), words, reinterpret_cast<std::uint32_t*>(pairs + 2 * i));
+  for (std::int64_t row = 0; row < rows; row += 2, in += 2 * pitch, pairs += pairs_pitch) {
+    const bf16* const second = row + 1 < rows ? in + pitch : nullptr;
+    std::int64_t i = 0;
+    for (; second && i + kLanes <= count; i += kLanes) {
+      hn::StoreU(hn::Or(wide(in + i), hn::ShiftLeft<16>(wide(second + i))), words, reinterpret_cast<std::uint32_t*>(pairs + 2 * i));
+    }
+    for (; i < count; ++i) pairs[2 * i] = in[i], pairs[2 * i + 1] = second ? second[i] : bf16{};
   }
-  for (; i < count; ++i) pairs[2 * i] = first[i], pairs[2 * i + 1] = second ? second[i] : bf16{};
 }
 
 // What is dispatched is no template: names end in the types read and written, F for float and H for bf16.
@@ -119,13 +122,7 @@ void pack_block(const StoredMatrix<float>& m, std::int64_t first, std::int64_t c
 void pack_block(const StoredMatrix<bf16>& m, std::int64_t first, std::int64_t columns, std::int64_t width, bf16* out) {
   const bool odd = m.k % 2 != 0;
   if (columns < width || (m.turned && odd)) std::fill_n(out, (m.k + 1) / 2 * 2 * width, bf16{});
-  if (!m.turned) {
-    for (std::int64_t k = 0; k < m.k; k += 2) {
-      const bf16* const row = m.data + k * m.n + first;
-      join_rows(columns, row, k + 1 < m.k ? row + m.n : nullptr, out + k * width);
-    }
-    return;
-  }
+  if (!m.turned) return join_rows(m.k, columns, m.data + first, m.n, out, 2 * width);
   if (!odd) {  // a pair is one number of 32 bits there
     return transpose(columns, m.k / 2, reinterpret_cast<const float*>(m.data + first * m.k), m.k / 2, reinterpret_cast<float*>(out), width);
   }
@@ -146,7 +143,9 @@ void pack(const StoredMatrix<T>& matrix, T* packed) {
 
 }  // namespace
 
-void join_rows(std::int64_t count, const bf16* first, const bf16* second, bf16* pairs) { HWY_DYNAMIC_DISPATCH(JoinRows)(count, first, second, pairs); }
+void join_rows(std::int64_t rows, std::int64_t count, const bf16* in, std::int64_t pitch, bf16* pairs, std::int64_t pairs_pitch) {
+  HWY_DYNAMIC_DISPATCH(JoinRows)(rows, count, in, pitch, pairs, pairs_pitch);
+}
 
 std::int64_t packed_columns() { return HWY_DYNAMIC_DISPATCH(BlockColumns)(); }
 

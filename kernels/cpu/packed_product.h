@@ -33,8 +33,9 @@ struct StoredMatrix {
 void pack_matrix(const StoredMatrix<float>& matrix, float* packed);
 void pack_matrix(const StoredMatrix<bf16>& matrix, bf16* packed);
 
-/// Two rows of numbers as one of pairs: pairs[2 i] = first[i], pairs[2 i + 1] = second[i], or zero where there is no second row (null).
-void join_rows(std::int64_t count, const bf16* first, const bf16* second, bf16* pairs);
+/// Two rows of numbers as one of pairs: pairs[r][2 i] = in[2 r][i] and pairs[r][2 i + 1] = in[2 r + 1][i] for i < count, zero where there is
+/// no such row. Rows of `in` are pitch numbers apart, those of `pairs` pairs_pitch.
+void join_rows(std::int64_t rows, std::int64_t count, const bf16* in, std::int64_t pitch, bf16* pairs, std::int64_t pairs_pitch);
 
 /// y[m, j] = bias[j] + sum over k of a[m, k] * b[k, j], for m < rows and j < n. y may be of bf16 where a is; it is rounded once then.
 template <class In, class Out>
