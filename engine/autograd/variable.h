@@ -79,7 +79,8 @@ struct PendingConvolution {
 /// Runs backward from `root`, whose gradient is `seed` (of its shape and type; default: one for a scalar). Afterwards leaves and
 /// retained values hold their gradients; the tape behind root is gone. Contributions to leaves add to what they hold:
 /// GradSlot::clear() starts anew. Throws kUsage when root depends on nothing that wants a gradient, when the seed is missing or
-/// does not fit, and when an earlier backward has used up a part of the tape (sum the two roots and run backward once).
+/// does not fit, and when an earlier backward has used up a part of the tape (sum the two roots and run backward once); kInternal when a
+/// depthwise convolution is pending at root.
 void backward(const Variable& root, std::optional<Tensor> seed = std::nullopt);
 
 /// Whether ops record nodes on this thread.

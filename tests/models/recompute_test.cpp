@@ -2,12 +2,16 @@
 #include <gtest/gtest.h>
 
 #include <cstdio>
+#include <map>
+#include <string>
 #include <thread>
 #include <vector>
 
+#include "engine/nn/flat_parameters.h"
 #include "engine/train/stepper.h"
 #include "models/xception.h"
 #include "tests/support/noise_batch.h"
+#include "tests/support/tape.h"
 
 namespace sepia {
 namespace {
@@ -65,6 +69,46 @@ TEST(Recompute, XceptionsStepTakesLessMemoryAndAllocatesNothing) {
   EXPECT_GE(remade.requested, kept.requested) << "each is asked for on the way back";
   ASSERT_EQ(remade.losses.size(), kept.losses.size());
   for (std::size_t i = 0; i < kept.losses.size(); ++i) EXPECT_NEAR(remade.losses[i], kept.losses[i], 1e-4) << "step " << i;
+}
+
+// What Grad-CAM asks for, at a layer whose output is pending when nobody looks.
+TEST(Recompute, AHookSeesADepthwiseLayersOutputAndItsGradient) {
+  constexpr std::int64_t kIn = 5, kOut = 3, kPixels = 4 * 4;
+  const test::RandomArrays random("hook");
+  models::SeparableConv2d separable(kIn, kOut);
+  separable.place(kReferenceDevice, DType::kF64, 2);
+  separable.flat().require_gradients();
+  const test::Array grad_y = random.values("grad_y", kPixels * kOut);
+  const auto grad_x = [&] {
+    const Variable x = test::kDoubleReference.leaf(random.values("x", kPixels * kIn), {1, 4, 4, kIn});
+    backward(separable(x), test::kDoubleReference.tensor(grad_y, {1, 4, 4, kOut}));
+    return test::grad_of(x);
+  };
+  const test::Array unseen = grad_x();
+  Variable seen;
+  separable.at("conv1").add_hook([&](const Variable&, const Variable& output) {
+    seen = output;
+    output.slot()->retain();
+  });
+  EXPECT_EQ(grad_x(), unseen);
+
+  std::map<std::string, test::Array> weights;
+  for (const auto& [name, parameter] : separable.named_parameters()) weights[name] = parameter->variable.value().to_doubles();
+  const test::Array x = random.values("x", kPixels * kIn), u = seen.value().to_doubles(), grad_u = test::grad_of(seen);
+  for (std::int64_t c = 0; c < kIn; ++c) {
+    double corner = 0;  // the output at pixel (0, 0): the filter's lower right quarter
+    for (const std::int64_t r : {1, 2}) {
+      for (const std::int64_t s : {1, 2}) {
+        corner += weights.at("conv1.weight")[static_cast<std::size_t>((r * 3 + s) * kIn + c)] * x[static_cast<std::size_t>(((r - 1) * 4 + s - 1) * kIn + c)];
+      }
+    }
+    EXPECT_NEAR(u[static_cast<std::size_t>(c)], corner, 1e-12);
+    for (std::int64_t p = 0; p < kPixels; ++p) {
+      double expected = 0;
+      for (std::int64_t o = 0; o < kOut; ++o) expected += grad_y[static_cast<std::size_t>(p * kOut + o)] * weights.at("pointwise.weight")[static_cast<std::size_t>(o * kIn + c)];
+      EXPECT_NEAR(grad_u[static_cast<std::size_t>(p * kIn + c)], expected, 1e-12);
+    }
+  }
 }
 
 }  // namespace

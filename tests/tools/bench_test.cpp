@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "models/model.h"
@@ -36,6 +37,15 @@ TEST(LayerCost, ByHand) {
   const LayerCost bf16 = layer_cost(pointwise, 2, DType::kBF16, true);
   expect_work(bf16.forward, 1120, 2 * (in + out + 20));
   expect_work(bf16.backward, 1120, 2 * (in + out) + 4 * 20);  // no gradient of pictures; gradients of weights in fp32
+
+  // A depthwise convolution with stride 2 before it, without bias: 8x8 pixels, 3x3x3 parameters, 16 * 3 * 2 * 9 operations a picture.
+  const LayerRow depthwise = row("DepthwiseConv2d", {1, 8, 8, 3}, {1, 4, 4, 3}, 27, 864);
+  const double before = 2 * 192;
+  const LayerCost both = separable_cost(depthwise, pointwise, 2, DType::kF32, false);
+  expect_work(both.forward, 1728 + 1120, 4 * (before + out + 20 + 27));
+  expect_work(both.inference, 1728 + 1120, 4 * (before + out + 20 + 27));
+  expect_work(both.backward, 3 * 1728 + 2 * 1120, 4 * (2 * before + out + 2 * (20 + 27)));
+  expect_work(separable_cost(depthwise, pointwise, 2, DType::kF32, true).backward, 2 * 1728 + 2 * 1120, 4 * (before + out + 2 * (20 + 27)));
 
   const LayerCost norm = layer_cost(row("BatchNorm2d", {1, 4, 4, 5}, {1, 4, 4, 5}, 10, 160), 2, DType::kF32, false);
   expect_work(norm.forward, 320, 4 * out);
@@ -96,6 +106,31 @@ TEST(ModelBench, ABlocksAdditionIsARowOfItsOwnAndOtherOutputsAreNotTrained) {
   ASSERT_EQ(others.size(), 12U);
   EXPECT_EQ(others.front(), "block1");
   EXPECT_EQ(others.back(), "block12");
+}
+
+const LayerFigures& layer_of(const ModelFigures& figures, const std::string& name) {
+  return *std::ranges::find(figures.layers, name, [](const LayerFigures& layer) { return layer.row.name; });
+}
+
+TEST(ModelBench, APendingConvolutionCountsWhereItIsCarriedOut) {
+  const ModelFigures edgenet = figures_of("edgenet", 2, 64);
+  const LayerFigures &kept = layer_of(edgenet, "blocks.1.depthwise"), &behind = layer_of(edgenet, "blocks.1.pointwise");
+  EXPECT_FALSE(kept.trains_in_next) << "edgenet keeps it";
+  EXPECT_GT(kept.cost.forward.flops, 0);
+  EXPECT_GT(kept.backward_s, 0);
+  EXPECT_TRUE(kept.infers_in_next);
+  EXPECT_EQ(kept.cost.inference.flops, 0);
+  EXPECT_EQ(behind.cost.inference.flops, kept.cost.forward.flops + behind.cost.forward.flops);
+
+  const ModelFigures xception = figures_of("xception_based", 2, 72);
+  const LayerFigures &pending = layer_of(xception, "block4.rep.1.conv1"), &pointwise = layer_of(xception, "block4.rep.1.pointwise");
+  EXPECT_TRUE(pending.trains_in_next);
+  EXPECT_TRUE(pending.infers_in_next);
+  EXPECT_EQ(pending.backward_s, 0);
+  EXPECT_LT(pending.forward_s, pointwise.forward_s);
+  EXPECT_EQ(pending.cost.backward.flops, 0);
+  EXPECT_EQ(pointwise.cost.forward.flops, 2.0 * static_cast<double>(pending.row.flops + pointwise.row.flops));
+  EXPECT_EQ(pointwise.cost.backward.flops, 2.0 * static_cast<double>(3 * pending.row.flops + 2 * pointwise.row.flops));
 }
 
 /// Texts that stand on one line do not touch.

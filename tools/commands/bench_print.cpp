@@ -17,6 +17,7 @@ using tools::Work;
 
 constexpr double kSmallest = 0.0005;  // of a step: layers below it share one line
 constexpr const char* kNothingToDo = "nothing of its own to move or multiply: the next layer applies it as it loads";
+constexpr const char* kDoneByNext = "left pending: the next layer carries it out and has the time and the least work of both";
 constexpr const char* kNotALeaf = "not a layer: what the module computes outside of the layers in it";
 
 /// Share of the time that the least work takes at the ceilings; none where there is no work.
@@ -84,10 +85,19 @@ void print_layers(const ModelFigures& figures) {
   print_outside("between layers", when(train.between_s), std::nullopt, infer.between_s);
 }
 
+/// What must be known of depthwise convolutions to read the table; empty when there is nothing.
+std::string pending_note(const ModelFigures& figures) {
+  const auto any = [&](bool LayerFigures::*flag) { return std::ranges::any_of(figures.layers, [flag](const LayerFigures& layer) { return layer.*flag; }); };
+  if (!any(&LayerFigures::infers_in_next)) return "";
+  const bool training = any(&LayerFigures::trains_in_next) || !figures.train_step_s;
+  return fmt::format("{} depthwise convolutions are left pending: the next layer carries them out and has the time and the least work of both.\n",
+                     training ? "All" : "In inference");
+}
+
 ordered_json range_json(const Spread& spread) { return {spread.low, spread.high}; }
 
 /// `seconds` as NAME_s, the least work and its share of the time.
-void add_pass(ordered_json& json, const std::string& name, double seconds, const LayerFigures& layer, const Work& work, const Ceilings& ceilings) {
+void add_pass(ordered_json& json, const std::string& name, double seconds, const LayerFigures& layer, const Work& work, const Ceilings& ceilings, bool done_by_next) {
   json[name + "_s"] = seconds;
   if (!layer.leaf) return;
   json[name + "_flops"] = work.flops;
@@ -95,7 +105,7 @@ void add_pass(ordered_json& json, const std::string& name, double seconds, const
   const std::optional<double> value = share(work, seconds, ceilings);
   json[name + "_share_of_ceiling"] = value ? ordered_json(*value) : ordered_json(nullptr);
   if (value) json[name + "_bound"] = bound_of(work, ceilings);
-  if (!value) json[name + "_share_of_ceiling_reason"] = kNothingToDo;
+  if (!value) json[name + "_share_of_ceiling_reason"] = done_by_next ? kDoneByNext : kNothingToDo;
 }
 
 ordered_json layer_json(const LayerFigures& layer, const ModelFigures& figures) {
@@ -111,15 +121,15 @@ ordered_json layer_json(const LayerFigures& layer, const ModelFigures& figures) 
     }
   }
   if (figures.train_step_s) {
-    add_pass(json, "forward", layer.forward_s, layer, layer.cost.forward, figures.ceilings);
-    add_pass(json, "backward", layer.backward_s, layer, layer.cost.backward, figures.ceilings);
+    add_pass(json, "forward", layer.forward_s, layer, layer.cost.forward, figures.ceilings, layer.trains_in_next);
+    add_pass(json, "backward", layer.backward_s, layer, layer.cost.backward, figures.ceilings, layer.trains_in_next);
   } else {
     for (const char* absent : {"forward_s", "backward_s"}) {
       json[absent] = nullptr;
       json[std::string(absent) + "_reason"] = figures.train_reason;
     }
   }
-  add_pass(json, "infer", layer.infer_s, layer, layer.cost.inference, figures.ceilings);
+  add_pass(json, "infer", layer.infer_s, layer, layer.cost.inference, figures.ceilings, layer.infers_in_next);
   return json;
 }
 
@@ -144,7 +154,8 @@ void print_bench(const BenchSubject& subject, const ModelFigures& figures) {
              figures.peak_rss_mib, figures.infer_peak_rss_mib, figures.arena_mib, figures.unshared_mib);
   print_layers(figures);
   fmt::print("\nceiling: the share of the time that the layer's least work would take at this machine's measured rates, and which of the two\n"
-             "binds it (flops or bytes); data that stay in the cache can exceed it. GFLOP and MB: the forward pass of one batch.\n");
+             "binds it (flops or bytes); data that stay in the cache can exceed it. GFLOP and MB: the forward pass of one batch.\n{}",
+             pending_note(figures));
 }
 
 ordered_json bench_json(const BenchSubject& subject, const ModelFigures& figures) {

@@ -25,6 +25,18 @@ LayerCost layer_cost(const LayerRow& row, std::int64_t batch, DType dtype, bool 
   return {.forward = forward, .backward = backward, .inference = forward};
 }
 
+LayerCost separable_cost(const LayerRow& depthwise, const LayerRow& pointwise, std::int64_t batch, DType dtype, bool first) {
+  const LayerCost one = layer_cost(depthwise, batch, dtype, false), other = layer_cost(pointwise, batch, dtype, false);
+  const double element = static_cast<double>(dtype_size(dtype)), pictures = static_cast<double>(batch);
+  const double in = pictures * static_cast<double>(depthwise.input_shape.numel()) * element;
+  const double between = pictures * static_cast<double>(depthwise.output_shape.numel()) * element;
+  const Work forward{one.forward.flops + other.forward.flops, one.forward.bytes + other.forward.bytes - 2 * between};
+  // On the way back the two layers touch `between` three times: its values are read, its gradient is written and read.
+  Work backward{one.forward.flops + one.backward.flops + other.backward.flops, one.backward.bytes + other.backward.bytes - 3 * between};
+  if (first) backward = {backward.flops - one.forward.flops, backward.bytes - in};
+  return {.forward = forward, .backward = backward, .inference = forward};
+}
+
 double least_seconds(const Work& work, double flops_rate, double bytes_rate) {
   if (work.bytes <= 0) return 0;
   return std::max(work.flops / flops_rate, work.bytes / bytes_rate);

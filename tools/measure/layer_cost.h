@@ -27,6 +27,11 @@ struct LayerCost {
 /// reads input and gradient and writes one. Pooling reads its input and writes its output; backward the other way round.
 LayerCost layer_cost(const LayerRow& row, std::int64_t batch, DType dtype, bool first);
 
+/// Of a pointwise layer that carries out the depthwise convolution before it, which was left pending (engine/autograd/variable.h): the
+/// products of both, and of bytes the input of the one, the output of the other and all weights, since what lies between need not be in
+/// memory. Backward makes it again: the depthwise products thrice.
+LayerCost separable_cost(const LayerRow& depthwise, const LayerRow& pointwise, std::int64_t batch, DType dtype, bool first);
+
 /// Seconds that `work` takes at least at these rates (per second): the longer of products and memory traffic. 0 when there is none.
 double least_seconds(const Work& work, double flops_rate, double bytes_rate);
 
