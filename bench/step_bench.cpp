@@ -23,6 +23,7 @@
 #include "engine/base/parallel_for.h"
 #include "engine/base/random.h"
 #include "engine/tensor/held_weights.h"
+#include "engine/train/inference.h"
 #include "engine/train/stepper.h"
 #include "models/model.h"
 

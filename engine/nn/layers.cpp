@@ -108,7 +108,7 @@ bool BatchNorm2d::take_step_taken() { return std::exchange(step_taken_, false); 
 
 Variable BatchNorm2d::forward(const Variable& x) {
   const bool batch = training() && !frozen_;
-  step_taken_ = step_taken_ || batch;
+  if (batch) step_taken_ = true;  // in evaluation several threads may be here at once: nothing is written
   return ops::batch_norm(x, weight_.used(), bias_.used(),
                          {.running_mean = running_mean_.value, .running_variance = running_variance_.value, .step_mean = step_mean_,
                           .step_variance = step_variance_, .eps = options_.eps},

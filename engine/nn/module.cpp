@@ -1,5 +1,6 @@
 #include "engine/nn/module.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "engine/nn/flat_parameters.h"
@@ -34,6 +35,10 @@ Variable Module::operator()(const Variable& x) {
     for (const Hook& hook : hooks_) hook(x, y);
   }
   return y;
+}
+
+bool Module::watched() const {
+  return t_observer || !hooks_.empty() || std::ranges::any_of(children_, [](const auto& child) { return child.second->watched(); });
 }
 
 std::int64_t Module::flops(const Shape&, const Shape&) const { return 0; }

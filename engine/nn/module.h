@@ -51,6 +51,9 @@ class Module {
   using Hook = std::function<void(const Variable& input, const Variable& output)>;
   void add_hook(Hook hook) { hooks_.push_back(std::move(hook)); }
   void clear_hooks() { hooks_.clear(); }
+  /// Whether anybody looks on as this network runs: a ModuleObserver on this thread, or a hook on any module in it. If not, and in
+  /// evaluation mode without a tape, several threads may call it at the same time.
+  bool watched() const;
 
   /// Gives parameters and buffers memory on a device: weights and buffers start as their initialisers say for `seed`.
   /// dtype is the activation type: kF32 on the CPU, kF32 or kF64 on the reference device, kF32 or kBF16 on a CUDA device.

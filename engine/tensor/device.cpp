@@ -42,7 +42,7 @@ const kernels::Backend& backend_of(Device device) {
 }
 
 const std::shared_ptr<StepArena>& arena_of(Device device) {
-  // One thread runs a model's steps; a thread of its own (a test, a second model) gets arenas of its own.
+  // A step is one thread's: threads that run steps at the same time (pictures of one batch, a second model) have arenas of their own.
   thread_local std::array<std::shared_ptr<StepArena>, 3> arenas;
   const kernels::MemoryCalls& memory = backend_of(device).memory;  // first of all: throws when there is no such device
   std::shared_ptr<StepArena>& arena = arenas[static_cast<std::size_t>(device.kind)];

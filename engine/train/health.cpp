@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "engine/nn/layers.h"
+#include "engine/train/inference.h"
 
 namespace sepia::train {
 namespace {

@@ -8,6 +8,7 @@
 #include "engine/base/error.h"
 #include "engine/base/random.h"
 #include "engine/metrics/evaluation.h"
+#include "engine/train/inference.h"
 #include "engine/train/stepper.h"
 #include "engine/train/trainer.h"
 

@@ -3,12 +3,13 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
-#include <cstring>
+#include <span>
 #include <string_view>
 
 #include "engine/ops/cross_entropy.h"
 #include "engine/ops/flat.h"
 #include "engine/ops/materialise.h"
+#include "engine/train/inference.h"
 
 namespace sepia::train {
 namespace {
@@ -60,17 +61,8 @@ Tensor label_tensor(const nn::Module& model, const Batch& batch) {
 
 void upload_pixels(const Tensor& pixels, const Batch& batch) { pixels.copy_from_host(std::as_bytes(std::span(batch.pixels).first(pixels.bytes()))); }
 
-// The two logits of every row; a network with another number of classes cannot be a detector of fakes.
-std::vector<Logits2> rows_of(const Tensor& logits) {
-  SEPIA_CHECK(logits.shape().ndim() == 2 && logits.shape()[1] == 2, "a detector has 2 outputs (real, fake); this network gives ", logits.shape());
-  const std::vector<double> values = logits.to_doubles();
-  std::vector<Logits2> rows(static_cast<std::size_t>(logits.shape()[0]));
-  for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = {values[2 * i], values[2 * i + 1]};
-  return rows;
-}
-
 int correct_of(const Tensor& logits, const Batch& batch) {
-  const std::vector<Logits2> rows = rows_of(logits);
+  const std::vector<Logits2> rows = logits_of(logits);
   int correct = 0;
   for (std::size_t i = 0; i < rows.size(); ++i) correct += is_fake(rows[i]) == (batch.labels[i] == kFake);
   return correct;
@@ -82,12 +74,6 @@ bool recording_forbidden() {
 }
 
 }  // namespace
-
-Tensor network_input(const nn::Module& model, const Batch& batch, const ops::Normalisation& normalisation) {
-  const Tensor pixels = Tensor::empty({batch.n, batch.height, batch.width, 3}, DType::kU8, model.device());
-  upload_pixels(pixels, batch);
-  return ops::images_to_input(pixels, normalisation, model.dtype());
-}
 
 std::string pictures_of(const Batch& batch, const std::function<std::string(std::size_t)>& picture_name) {
   std::string names;
@@ -274,51 +260,6 @@ void Stepper::exchange_with_average() {
   if (!average_) return;
   average_->swap();
   model_.flat().round_weights();
-}
-
-void run_inference(nn::Module& model, const Batch& batch, const ops::Normalisation& normalisation, const std::function<void(const Tensor& outputs)>& take) {
-  const NoGradGuard no_grad;
-  const StepScope scope(model.device(), step_kind("evaluate", batch));
-  take(ops::materialise(model(Variable(network_input(model, batch, normalisation)))).value());
-}
-
-namespace {
-
-/// Gives `take` the outputs (N, classes) of batch after batch; it returns the pictures done so far.
-template <class Take>
-void evaluate(nn::Module& model, const Dataset& dataset, const LogitsOptions& options, Take take) {
-  const bool was_training = model.training();
-  model.eval();
-  Loader loader(dataset, {.batch_size = options.batch_size, .workers = options.workers, .samples = options.samples});
-  Batch batch;
-  while (loader.next(batch)) {
-    std::size_t done = 0;
-    run_inference(model, batch, options.normalisation, [&](const Tensor& output) { done = take(output); });
-    if (options.on_batch && !options.on_batch(done)) break;
-  }
-  model.train(was_training);
-}
-
-}  // namespace
-
-std::vector<Logits2> compute_logits(nn::Module& model, const Dataset& dataset, const LogitsOptions& options) {
-  std::vector<Logits2> logits;
-  evaluate(model, dataset, options, [&](const Tensor& output) {
-    for (const Logits2& row : rows_of(output)) logits.push_back(row);
-    return logits.size();
-  });
-  return logits;
-}
-
-std::vector<std::vector<double>> compute_outputs(nn::Module& model, const Dataset& dataset, const LogitsOptions& options) {
-  std::vector<std::vector<double>> outputs;
-  evaluate(model, dataset, options, [&](const Tensor& output) {
-    const std::vector<double> values = output.to_doubles();
-    const std::ptrdiff_t classes = output.shape()[-1];
-    for (auto row = values.begin(); row != values.end(); row += classes) outputs.emplace_back(row, row + classes);
-    return outputs.size();
-  });
-  return outputs;
 }
 
 }  // namespace sepia::train

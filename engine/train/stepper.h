@@ -1,16 +1,14 @@
-// One training step and one evaluation pass: batches in, losses, logits and updated weights out.
+// One training step: a batch in, its loss and updated weights out.
 #pragma once
 
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <vector>
 
 #include "data/loader.h"
-#include "engine/metrics/scores.h"
 #include "engine/nn/flat_parameters.h"
 #include "engine/nn/module.h"
 #include "engine/ops/images.h"
@@ -46,9 +44,6 @@ struct UpdateFigures {
 
 /// The pictures of a batch for a message: "a.png, b.png, c.png and 29 more".
 std::string pictures_of(const Batch& batch, const std::function<std::string(std::size_t)>& picture_name);
-
-/// A batch's bytes as a placed model's input, on its device and in its type.
-Tensor network_input(const nn::Module& model, const Batch& batch, const ops::Normalisation& normalisation);
 
 /// Runs a placed model's steps. A step commits at once: gradients are first found finite, then weights, moments, running
 /// statistics and the weight average all move. The device decides that by itself (kernels::StepControl), so that no step waits for
@@ -99,23 +94,5 @@ class Stepper {
   std::map<std::string, std::unique_ptr<Shaped>> shaped_;
   std::int64_t played_back_ = 0;
 };
-
-/// Gives `take` the outputs (N, classes) of one batch, without a tape: what evaluation and prediction run, batch after batch. The model
-/// must be in evaluation mode; the tensor is gone when `take` returns.
-void run_inference(nn::Module& model, const Batch& batch, const ops::Normalisation& normalisation, const std::function<void(const Tensor& outputs)>& take);
-
-/// Logits {real, fake} of every sample of a data set (or of `samples`), in their order. The model is put into evaluation mode and
-/// back. `on_batch` hears of the pictures done; returning false stops early with what is there.
-struct LogitsOptions {
-  ops::Normalisation normalisation{};
-  int batch_size = 32;
-  int workers = 2;
-  std::vector<std::size_t> samples{};
-  std::function<bool(std::size_t done)> on_batch{};
-};
-std::vector<Logits2> compute_logits(nn::Module& model, const Dataset& dataset, const LogitsOptions& options);
-
-/// The same for a network of any number of outputs.
-std::vector<std::vector<double>> compute_outputs(nn::Module& model, const Dataset& dataset, const LogitsOptions& options);
 
 }  // namespace sepia::train

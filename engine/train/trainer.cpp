@@ -11,6 +11,7 @@
 #include "engine/io/tensorboard.h"
 #include "engine/io/weights.h"
 #include "engine/train/health.h"
+#include "engine/train/inference.h"
 #include "engine/train/results.h"
 
 namespace sepia::train {

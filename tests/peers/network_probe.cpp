@@ -17,6 +17,7 @@
 #include "engine/base/error.h"
 #include "engine/io/weights.h"
 #include "engine/ops/materialise.h"
+#include "engine/train/inference.h"
 #include "engine/train/stepper.h"
 #include "tools/cli/model_argument.h"
 

@@ -85,6 +85,8 @@ TEST(ModelBench, FiguresAreCoherent) {
   EXPECT_LT(train, 1.5 * figures.train_step_s->high);
   EXPECT_GT(infer, 0.1 * figures.infer_s.low);
   EXPECT_LT(infer, 1.5 * figures.infer_s.high);
+  EXPECT_FALSE(figures.infer_depth_first);
+  EXPECT_EQ(figures.infer_layers_s, figures.infer_s.median) << "the layers were timed in the very passes";
   EXPECT_LE(figures.infer_s.low, figures.infer_s.median);
   EXPECT_LE(figures.infer_s.median, figures.infer_s.high);
   EXPECT_GT(figures.ceilings.copy_bytes_per_s, 1e8);
@@ -180,11 +182,13 @@ TEST(FlameChart, NamesAreCutOrLeftOutWhereTheyDoNotFit) {
 
 TEST(BenchChart, ShowsStepAndInferenceOfTheMeasuredLayers) {
   const ModelFigures figures = figures_of("edgenet", 2, 64);
+  EXPECT_TRUE(figures.infer_depth_first);
+  EXPECT_GT(figures.infer_layers_s, 0);
   const report::Figure figure = bench_chart("edgenet, batch 2", figures);
   test::RecordingCanvas canvas;
   figure.draw(canvas);
   EXPECT_TRUE(canvas.find("Training step: edgenet, batch 2"));
-  EXPECT_TRUE(canvas.find("Inference: edgenet, batch 2"));
+  EXPECT_TRUE(canvas.find("Inference, layer by layer: edgenet, batch 2"));
   EXPECT_TRUE(canvas.find("backward"));
   EXPECT_TRUE(canvas.find("depthwise convolution")) << "in the key";
   std::size_t about_pointwise = 0;

@@ -11,6 +11,7 @@
 #include "engine/io/safetensors.h"
 #include "engine/nn/flat_parameters.h"
 #include "engine/tensor/tensor.h"
+#include "engine/train/inference.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/support/tiny_training.h"
 

@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "engine/metrics/grouping.h"
-#include "engine/train/stepper.h"
+#include "engine/train/inference.h"
 
 namespace sepia::tools {
 

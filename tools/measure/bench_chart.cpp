@@ -125,9 +125,10 @@ FlamePanel training_panel(const std::string& title, const ModelFigures& figures)
 }
 
 FlamePanel inference_panel(const std::string& title, const ModelFigures& figures) {
-  const double whole = figures.infer_s.median;
+  const double whole = figures.infer_layers_s;
   const OutsideFigures& outside = figures.infer_outside;
-  FlamePanel panel{.title = "Inference: " + title, .subtitle = subtitle_of(whole, figures.infer_least_s, figures.ceilings), .unit = "ms", .boxes = {}};
+  FlamePanel panel{.title = "Inference: " + title, .subtitle = subtitle_of(figures.infer_s.median, figures.infer_least_s, figures.ceilings), .unit = "ms", .boxes = {}};
+  if (figures.infer_depth_first) panel.title = "Inference, layer by layer: " + title;
   panel.boxes.push_back(outside_box("input", "input: pictures to the device, normalised", outside.input_s, whole));
   panel.boxes.push_back(pass_box("layers", figures, &LayerFigures::infer_s, &LayerCost::inference, whole, false));
   panel.boxes.push_back(outside_box("output", "outputs read", outside.output_s, whole));

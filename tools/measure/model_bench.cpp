@@ -6,6 +6,7 @@
 #include <chrono>
 
 #include "engine/base/random.h"
+#include "engine/train/inference.h"
 #include "engine/train/stepper.h"
 #include "tools/measure/layer_clock.h"
 
@@ -49,15 +50,16 @@ double median_over(const std::vector<Item>& items, Get get) {
 }
 
 /// Measures one kind of step. On the host a step under the clock is the step itself: reading the clock some hundred times costs
-/// microseconds. Where the device works on its own, whole steps are timed apart from those that wait at every border.
+/// microseconds. Whole steps are timed `apart` from those under the clock where it would change them: where the device works on its own
+/// and would wait at every border, and where pictures go through the network one by one, on all threads, unless they are watched.
 class TimedStep {
  public:
-  TimedStep(LayerClock& clock, Device device) : clock_(clock), device_(device) {}
+  explicit TimedStep(LayerClock& clock) : clock_(clock) {}
 
-  void measure(const std::function<void()>& whole, const std::function<void()>& watched, bool counts) {
+  void measure(const std::function<void()>& whole, const std::function<void()>& watched, bool apart, bool counts) {
     StepTimes times = clock_.time(watched);
     double total = times.total;
-    if (!device_.on_host()) {
+    if (apart) {
       const auto start = std::chrono::steady_clock::now();
       whole();
       total = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -76,7 +78,6 @@ class TimedStep {
 
  private:
   LayerClock& clock_;
-  Device device_;
   std::vector<double> totals_;
   std::vector<StepTimes> times_;
 };
@@ -113,7 +114,7 @@ class ModelBench {
  public:
   ModelBench(nn::Module& model, const models::ModelSpec& spec, const BenchSettings& settings)
       : model_(model), spec_(spec), settings_(settings), batch_(noise(settings.batch, static_cast<int>(spec.image_size))), clock_(model),
-        training_(clock_, model.device()), inference_(clock_, model.device()) {}
+        training_(clock_), inference_(clock_) {}
 
   ModelFigures run() {
     ModelFigures figures;
@@ -121,8 +122,12 @@ class ModelBench {
       figures.train_reason = str("the training step is for detectors, which have 2 outputs; this network has ", spec_.classes);
     }
     const bool trains = figures.train_reason.empty();
-    for (int i = 0; i < kUntimedRounds; ++i) infer(false);
+    model_.eval();
+    figures.infer_depth_first = settings_.batch > 1 && train::runs_depth_first(model_);
+    infer_apart_ = !model_.device().on_host() || figures.infer_depth_first;
+    for (int i = 0; i < kUntimedRounds; ++i) infer_once();
     figures.infer_peak_rss_mib = peak_rss_mib();
+    if (infer_apart_) infer(false);
     if (trains) begin_training();
     for (int i = 0; i < kUntimedRounds; ++i) {
       if (trains) train(false);
@@ -145,6 +150,7 @@ class ModelBench {
                         .gemm_flops_per_s = median_over(measured, [](const Ceilings& c) { return c.gemm_flops_per_s; })};
     if (trains) figures.train_step_s = training_.total();
     figures.infer_s = inference_.total();
+    figures.infer_layers_s = inference_.median([](const StepTimes& times) { return times.total; });
     add_layers(figures);
     return figures;
   }
@@ -165,15 +171,18 @@ class ModelBench {
   void train(bool counts) {
     model_.train();
     training_.measure([this] { stepper_->step(batch_, kLearningRate); },
-                      [this] { (watched_stepper_ ? *watched_stepper_ : *stepper_).step(batch_, kLearningRate); }, counts);
+                      [this] { (watched_stepper_ ? *watched_stepper_ : *stepper_).step(batch_, kLearningRate); },
+                      !model_.device().on_host(), counts);
+  }
+
+  void infer_once() {
+    train::run_inference(model_, batch_, spec_.normalisation, [](const Tensor& outputs) { (void)outputs.to_doubles(); });
   }
 
   void infer(bool counts) {
     model_.eval();
-    const auto once = [this] {
-      train::run_inference(model_, batch_, spec_.normalisation, [](const Tensor& outputs) { (void)outputs.to_doubles(); });
-    };
-    inference_.measure(once, once, counts);
+    const auto once = [this] { infer_once(); };
+    inference_.measure(once, once, infer_apart_, counts);
   }
 
   // Layers in the order of the forward pass; modules that are no leaf where they compute something themselves.
@@ -235,6 +244,7 @@ class ModelBench {
   Batch batch_;
   LayerClock clock_;
   TimedStep training_, inference_;
+  bool infer_apart_ = false;
   std::optional<train::Stepper> stepper_, watched_stepper_;
 };
 

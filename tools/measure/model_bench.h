@@ -50,6 +50,8 @@ struct ModelFigures {
   std::optional<Spread> train_step_s;  ///< the trainer's own step, pictures as bytes in, weights moved, loss read
   std::string train_reason;            ///< why there is none
   Spread infer_s;                      ///< what eval and predict run: a batch's bytes in, outputs read
+  bool infer_depth_first = false;      ///< pictures went through the network one by one; the layers were timed in passes of the whole batch
+  double infer_layers_s = 0;           ///< median of the inference passes in which the layers were timed: infer_s unless they were passes apart
   OutsideFigures train_outside, infer_outside;
   Ceilings ceilings;                   ///< medians
   double train_least_s = 0, infer_least_s = 0;  ///< the layers' least work at the ceilings

@@ -17,7 +17,7 @@
 #include "engine/base/parallel_for.h"
 #include "engine/base/sha256.h"
 #include "engine/base/version.h"
-#include "engine/train/stepper.h"
+#include "engine/train/inference.h"
 #include "tools/explain/explain_pictures.h"
 #include "tools/explain/map_picture.h"
 #include "tools/explain/words.h"
