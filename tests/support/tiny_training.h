@@ -50,14 +50,14 @@ class Saboteur : public train::TrainObserver {
 /// One process's share of a run: a fresh model, pictures read anew, trained (or gone on with) in `folder`. `sabotage` may change the
 /// fresh model.
 inline train::TrainOutcome run_tiny(const train::TrainConfig& config, const std::filesystem::path& folder, bool resume, train::TrainObserver& observer,
-                                    const std::function<void(nn::Module&)>& sabotage = {}) {
+                                    const std::function<void(nn::Module&)>& sabotage = {}, DType dtype = DType::kF32) {
   std::filesystem::create_directories(folder);
   const train::RunPictures pictures = train::check_pictures(config, {});
   models::ModelSpec spec = models::default_spec(config.model);
   spec.image_size = config.image_size;
   spec.classes = 2;
   const std::unique_ptr<nn::Module> model = models::make_model(spec);
-  model->place(kCpuDevice, DType::kF32, config.seed);
+  model->place(kCpuDevice, dtype, config.seed);
   if (sabotage) sabotage(*model);
   const train::RunFolder run_folder{folder};
   const TensorFileMetadata metadata{{"sepia.model", config.model}};

@@ -10,6 +10,7 @@
 
 #include "engine/base/error.h"
 #include "engine/base/parallel_for.h"
+#include "engine/io/safetensors.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/support/tiny_training.h"
 
@@ -35,18 +36,19 @@ class Resume : public ::testing::Test {
     Saboteur first;
     (kill ? first.kill_after : first.stop_after) = step;
     try {
-      EXPECT_TRUE(run_tiny(config, run, false, first).interrupted);
+      EXPECT_TRUE(run_tiny(config, run, false, first, {}, dtype_).interrupted);
     } catch (const Killed&) {
     }
     EXPECT_EQ(first.steps, step);
     Saboteur second;
-    EXPECT_FALSE(run_tiny(config, run, true, second).interrupted);
+    EXPECT_FALSE(run_tiny(config, run, true, second, {}, dtype_).interrupted);
   }
 
   // Breaks `config` at each of `steps`, by turns with a stop and a death.
   void expect_same_bytes(const TrainConfig& config, const std::vector<int>& steps) {
     const auto whole = folder_ / "whole";
-    run_tiny(config, whole);
+    train::TrainObserver nobody;
+    run_tiny(config, whole, false, nobody, {}, dtype_);
     int alike = 0;
     for (const int step : steps) {
       for (const bool kill : {false, true}) {
@@ -62,6 +64,7 @@ class Resume : public ::testing::Test {
   }
 
   TemporaryFolder folder_;
+  DType dtype_ = DType::kF32;
 };
 
 TEST_F(Resume, EveryStepOfEdgenet) {
@@ -89,6 +92,25 @@ TEST_F(Resume, SimplenetWithEverySetting) {
   config.select = train::Select::kValAuc;
   config.checkpoint_every = 1;
   expect_same_bytes(config, {1, 3, 4, 6, 9, 11});  // 4 steps an epoch
+}
+
+// Weights are saved as the fp32 masters; what the network multiplies by is rounded from them anew when they are loaded.
+TEST_F(Resume, InBf16) {
+  if (!kernels::cpu_backend().bfloat16) GTEST_SKIP() << "this processor has no bf16 products";
+  dtype_ = DType::kBF16;
+  TrainConfig config = tiny_config(data());
+  config.ema_decay = 0.9;
+  config.clip_grad = 1;
+  config.checkpoint_every = 2;
+  expect_same_bytes(config, {1, 3, 7, 12, 18});  // 7 steps an epoch
+  const auto rounded = SafetensorsFile::open(folder_ / "whole/last.safetensors");
+  dtype_ = DType::kF32;
+  run_tiny(config, folder_ / "fp32");
+  const auto single = SafetensorsFile::open(folder_ / "fp32/last.safetensors");
+  const TensorEntry *ours = rounded.find("fc1.weight"), *theirs = single.find("fc1.weight");
+  ASSERT_TRUE(ours && theirs);
+  EXPECT_EQ(ours->dtype, theirs->dtype) << "masters are fp32";
+  EXPECT_FALSE(std::ranges::equal(rounded.data(*ours), single.data(*theirs))) << "this was not bf16";
 }
 
 TEST_F(Resume, SeveralTimesOverWithOtherThreadsAndWorkers) {
