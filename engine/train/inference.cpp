@@ -10,6 +10,7 @@
 #include "engine/base/parallel_for.h"
 #include "engine/nn/flat_parameters.h"
 #include "engine/ops/materialise.h"
+#include "engine/tensor/held_weights.h"
 
 namespace sepia::train {
 namespace {
@@ -84,6 +85,7 @@ template <class Take>
 void evaluate(nn::Module& model, const Dataset& dataset, const LogitsOptions& options, Take take) {
   const bool was_training = model.training();
   model.eval();
+  const HeldWeights held(model.device());
   Loader loader(dataset, {.batch_size = options.batch_size, .workers = options.workers, .samples = options.samples});
   Batch batch;
   while (loader.next(batch)) {

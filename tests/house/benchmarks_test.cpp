@@ -23,12 +23,13 @@ TEST(Benchmarks, EveryKernelIsComparedWithTheReferenceAndTimed) {
   }
   static const std::regex kEntry(R"(X\(([a-z0-9_]+), [A-Za-z0-9]+\))");
   const std::string lists = bytes_of(root / "kernels/op_list.h");
-  const std::string list = lists.substr(0, lists.find("SEPIA_FUSED_KERNELS"));  // no backend has those yet
+  const auto fused = static_cast<std::ptrdiff_t>(lists.find("SEPIA_FUSED_KERNELS"));  // the reference has none of those
   int kernels = 0;
-  for (std::sregex_iterator entry(list.begin(), list.end(), kEntry), end; entry != end; ++entry) {
+  for (std::sregex_iterator entry(lists.begin(), lists.end(), kEntry), end; entry != end; ++entry) {
     const std::string name = (*entry)[1];
     ++kernels;
     for (const char* backend : {"cpu", "reference"}) {
+      if (backend == std::string("reference") && entry->position() > fused) continue;
       const std::regex call(std::string(backend) + "::" + name + "(<[a-z]+>)?\\(");
       EXPECT_TRUE(std::regex_search(benchmarks, call)) << "no program of bench/ calls " << backend << "::" << name;
     }

