@@ -34,6 +34,7 @@ struct MemoryCalls {
   void (*copy)(const LaunchContext&, void* destination, const void* source, std::size_t bytes);
   void (*zero)(const LaunchContext&, void* destination, std::size_t bytes);
   void (*synchronize)(const LaunchContext&);
+  void (*trim)() = nullptr;  ///< gives released memory that the allocator still keeps back to the system; null: it keeps none
 };
 
 /// A stretch of work on a context's stream, recorded once and started again by one call (a CUDA graph): the same kernels with the

@@ -1,3 +1,5 @@
+#include <malloc.h>
+
 #include <cstdlib>
 #include <cstring>
 
@@ -21,11 +23,18 @@ void zero(const LaunchContext&, void* destination, std::size_t bytes) {
   if (bytes) std::memset(destination, 0, bytes);
 }
 
+// glibc takes blocks below 32 MiB from its heap once one such block has been released, and keeps what is released there.
+void trim() {
+#if defined(__GLIBC__)
+  malloc_trim(0);
+#endif
+}
+
 }  // namespace
 
 const MemoryCalls& host_memory() {
   static const MemoryCalls calls{.allocate = allocate, .release = std::free, .copy_from_host = copy, .copy_to_host = copy, .copy = copy,
-                                 .zero = zero, .synchronize = [](const LaunchContext&) {}};
+                                 .zero = zero, .synchronize = [](const LaunchContext&) {}, .trim = trim};
   return calls;
 }
 

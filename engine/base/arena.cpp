@@ -38,6 +38,8 @@ bool StepArena::fit_slab(std::size_t bytes) {
   if (slab_.begin) source_.release(slab_.begin);
   slab_ = {};
   statistics_.slab_bytes = 0;
+  // The blocks of the step that was recorded are released, and the slab is to take their place, not to come on top of them.
+  if (source_.trim) source_.trim();
   ++statistics_.source_allocations;
   auto* begin = static_cast<std::byte*>(source_.allocate(bytes));
   if (!begin) {

@@ -22,6 +22,7 @@ namespace sepia {
 struct MemorySource {
   std::function<void*(std::size_t)> allocate;  ///< null when there is none left
   std::function<void(void*)> release;
+  std::function<void()> trim{};  ///< gives back what has been released but not yet given back; may be empty
 };
 
 /// Figures of an arena, for summaries and tests.

@@ -47,7 +47,7 @@ const std::shared_ptr<StepArena>& arena_of(Device device) {
   const kernels::MemoryCalls& memory = backend_of(device).memory;  // first of all: throws when there is no such device
   std::shared_ptr<StepArena>& arena = arenas[static_cast<std::size_t>(device.kind)];
   if (!arena) {
-    arena = std::make_shared<StepArena>(MemorySource{.allocate = memory.allocate, .release = memory.release});
+    arena = std::make_shared<StepArena>(MemorySource{.allocate = memory.allocate, .release = memory.release, .trim = memory.trim});
   }
   return arena;
 }
