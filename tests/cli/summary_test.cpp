@@ -63,6 +63,22 @@ TEST(Summary, LayersOfEdgenet) {
   EXPECT_EQ(bytes, summary.at("total_activation_bytes"));
 }
 
+TEST(Summary, TellsTheMemoryOfATrainingStep) {
+  const auto small = summary_of({"edgenet", "--image-size", "96", "--batch-size", "4"}).at("training_memory");
+  EXPECT_EQ(small.at("batch"), 4);
+  EXPECT_EQ(small.at("total_bytes"), small.at("state_bytes").get<std::int64_t>() + small.at("step_bytes").get<std::int64_t>());
+  EXPECT_GE(small.at("state_bytes"), 16 * 64066) << "weights, gradients and two moments in float";
+  // The stem's output and its gradient are there at the same time.
+  EXPECT_GE(small.at("step_bytes"), 2 * 4 * 48 * 48 * 32 * 4);
+  const auto large = summary_of({"edgenet", "--image-size", "96", "--batch-size", "40"}).at("training_memory");
+  EXPECT_EQ(large.at("state_bytes"), small.at("state_bytes"));
+  EXPECT_NEAR(large.at("step_bytes").get<double>() / small.at("step_bytes").get<double>(), 10, 0.5);
+
+  const auto imagenet = summary_of({"xception"});
+  EXPECT_TRUE(imagenet.at("training_memory").is_null());
+  EXPECT_NE(imagenet.at("training_memory_reason").get<std::string>().find("1000"), std::string::npos);
+}
+
 TEST(Summary, FollowsImageSizeAndClasses) {
   const auto small = summary_of({"simplenet", "--image-size", "64", "--classes", "5"});
   // 64 -> 58/2 = 29 -> 23/2 = 11 -> 5/2 = 2: fc1 takes 24 * 2 * 2.

@@ -2,8 +2,10 @@
 #include <fmt/format.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 
+#include "data/dataset.h"
 #include "engine/base/error.h"
 #include "engine/train/transfer.h"
 #include "tools/cli/json.h"
@@ -12,6 +14,7 @@
 #include "tools/cli/options.h"
 #include "tools/commands/commands.h"
 #include "tools/summary/layer_table.h"
+#include "tools/summary/step_memory.h"
 
 namespace sepia::cli {
 namespace {
@@ -22,15 +25,32 @@ struct SummaryOptions {
   std::string arch;
   int image_size = 0;  ///< 0: the model's own
   int classes = 0;
+  int batch_size = 32;
   std::string freeze = "none";
   bool json = false;
 };
 
-tools::LayerTable table_of(const std::string& name, const SummaryOptions& options) {
+/// A network's table, and what training it takes where it can be trained.
+struct Summary {
+  tools::LayerTable table;
+  std::optional<tools::StepMemory> memory;
+  std::string no_memory;  ///< why not
+};
+
+Summary summary_of(const std::string& name, const SummaryOptions& options, bool with_memory) {
   LoadedModel model =
       load_model(name, {.architecture = options.arch, .image_size = options.image_size, .classes = options.classes, .needs_weights = false});
   train::freeze_layers(*model.module, options.freeze, model.spec.head);
-  return tools::layer_table(model.spec.name, *model.module, model.spec.image_size);
+  Summary summary{.table = tools::layer_table(model.spec.name, *model.module, model.spec.image_size), .memory = {}, .no_memory = {}};
+  if (!with_memory) return summary;
+  if (model.spec.classes != kClassCount) {
+    summary.no_memory = fmt::format("training is for detectors, which have 2 outputs; this network has {}", model.spec.classes);
+  } else if (summary.table.trainable_params == 0) {
+    summary.no_memory = "every layer is frozen";
+  } else {
+    summary.memory = tools::step_memory(*model.module, static_cast<int>(model.spec.image_size), options.batch_size);
+  }
+  return summary;
 }
 
 /// Without the batch extent, which is 1 throughout: "128x128x32".
@@ -38,6 +58,22 @@ std::string picture_shape(const Shape& shape) {
   std::string text;
   for (const std::int64_t extent : shape.extents().subspan(1)) text += (text.empty() ? "" : "x") + std::to_string(extent);
   return text;
+}
+
+void print_memory(const Summary& summary) {
+  if (!summary.memory) return fmt::print("memory of a training step: none, {}\n", summary.no_memory);
+  const auto mib = [](std::size_t bytes) { return static_cast<double>(bytes) / (1 << 20); };
+  const tools::StepMemory& memory = *summary.memory;
+  fmt::print("a training step of {} pictures takes {:.1f} MiB: {:.1f} for weights, gradients and moments, {:.1f} for what it keeps and makes\n", memory.batch,
+             mib(memory.total()), mib(memory.state_bytes), mib(memory.step_bytes));
+}
+
+nlohmann::ordered_json memory_json(const Summary& summary) {
+  if (!summary.memory) return nullptr;
+  return {{"batch", summary.memory->batch},
+          {"state_bytes", summary.memory->state_bytes},
+          {"step_bytes", summary.memory->step_bytes},
+          {"total_bytes", summary.memory->total()}};
 }
 
 void print_table(const tools::LayerTable& table) {
@@ -96,11 +132,20 @@ nlohmann::ordered_json difference_json(const tools::LayerTable& table, const too
 }
 
 int run_summary(const SummaryOptions& options) {
-  const tools::LayerTable table = table_of(options.model, options);
+  const bool compares = !options.other.empty();
+  const Summary summary = summary_of(options.model, options, !compares);
+  const tools::LayerTable& table = summary.table;
   nlohmann::ordered_json json = table_json(table);
-  if (!options.json && options.other.empty()) print_table(table);
-  if (!options.other.empty()) {
-    const tools::LayerTable other = table_of(options.other, options);
+  if (!compares) {
+    json["training_memory"] = memory_json(summary);
+    if (!summary.memory) json["training_memory_reason"] = summary.no_memory;
+  }
+  if (!options.json && !compares) {
+    print_table(table);
+    print_memory(summary);
+  }
+  if (compares) {
+    const tools::LayerTable other = summary_of(options.other, options, false).table;
     json["diff"] = difference_json(table, other);
     if (!options.json) print_difference(table, other);
   }
@@ -124,6 +169,7 @@ void add_summary_command(CLI::App& app, Session& session) {
   add_arch_option(command, options->arch);
   add_image_size_option(command, options->image_size)->default_str("the model's");
   add_whole(command, "--classes", options->classes, 2, 100000, "Outputs of the network")->default_str("the model's");
+  add_batch_size_option(command, options->batch_size)->description("Pictures of the training step whose memory is told");
   command.add_option("--freeze", options->freeze, "Show what train would leave as it is: none, backbone or up-to:LAYER");
   add_json_option(command, options->json);
   session.set_action(command, [options] { return run_summary(*options); });
