@@ -132,19 +132,24 @@ std::unique_ptr<nn::Module> placed_model(const Settings& s) {
   return model;
 }
 
+/// From pictures as bytes in memory, as the training step has them, to logits.
 class Inference final : public Timed {
  public:
-  Inference(const Settings& s, int batch) : pictures_(batch, s.image_size), model_(placed_model(s)) {
-    options_ = {.normalisation = spec_of(s).normalisation, .batch_size = batch, .workers = 0};
+  Inference(const Settings& s, int batch) : model_(placed_model(s)), normalisation_(spec_of(s).normalisation) {
+    model_->eval();
+    const NoisePictures pictures(batch, s.image_size);
+    Loader(pictures, {.batch_size = batch, .workers = 0}).next(batch_);
   }
 
  private:
-  void run() override { train::compute_logits(*model_, pictures_, options_); }
+  void run() override {
+    train::run_inference(*model_, batch_, normalisation_, [](const Tensor& outputs) { (void)train::logits_of(outputs); });
+  }
 
-  NoisePictures pictures_;
   std::unique_ptr<nn::Module> model_;
   HeldWeights held_{model_->device()};  // as a program that judges one picture after another would
-  train::LogitsOptions options_;
+  ops::Normalisation normalisation_;
+  Batch batch_;
 };
 
 class Training final : public Timed {

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <string>
 
 #include "engine/tensor/tensor.h"
@@ -32,5 +33,7 @@ inline constexpr Normalisation kResidualInput{{0, 0, 0}, {1, 1, 1}, InputKind::k
 /// pixels (N, H, W, 3) u8 -> (N, H, W, 3) of `dtype` on the same device: the one place where pictures become input. Throws kUsage
 /// when a std is not positive.
 Tensor images_to_input(const Tensor& pixels, const Normalisation& normalisation, DType dtype);
+/// The same of pixels in the host's memory, of the given shape, for a network on `device`: a host device reads them where they lie.
+Tensor images_to_input(std::span<const std::uint8_t> pixels, const Shape& shape, Device device, const Normalisation& normalisation, DType dtype);
 
 }  // namespace sepia::ops

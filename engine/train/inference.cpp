@@ -20,10 +20,9 @@ constexpr std::size_t kCachedBytes = std::size_t{1} << 20;
 
 /// The pictures [first, first + count) of a batch as input.
 Tensor input_of(const nn::Module& model, const Batch& batch, std::int64_t first, std::int64_t count, const ops::Normalisation& normalisation) {
-  const Tensor pixels = Tensor::empty({count, batch.height, batch.width, 3}, DType::kU8, model.device());
-  const std::size_t picture = pixels.bytes() / static_cast<std::size_t>(count);
-  pixels.copy_from_host(std::as_bytes(std::span(batch.pixels)).subspan(static_cast<std::size_t>(first) * picture, pixels.bytes()));
-  return ops::images_to_input(pixels, normalisation, model.dtype());
+  const Shape shape({count, batch.height, batch.width, 3});
+  const auto bytes = static_cast<std::size_t>(shape.numel()), picture = bytes / static_cast<std::size_t>(count);
+  return ops::images_to_input(std::span(batch.pixels).subspan(static_cast<std::size_t>(first) * picture, bytes), shape, model.device(), normalisation, model.dtype());
 }
 
 Tensor outputs_of(nn::Module& model, const Tensor& input) { return ops::materialise(model(Variable(input))).value(); }
