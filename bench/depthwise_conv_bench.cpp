@@ -89,11 +89,6 @@ void bench_layer(benchmark::State& state, const Layer& layer, bool forward) {
 
 int main(int argc, char** argv) {
   using namespace sepia::bench;
-  for (const Layer& layer : kLayers) {
-    for (const bool forward : {true, false}) {
-      const std::string name = std::string("depthwise_conv/") + layer.name + (forward ? "/forward" : "/backward");
-      register_kernel(name, [&layer, forward](benchmark::State& state) { bench_layer(state, layer, forward); });
-    }
-  }
+  register_layers("depthwise_conv", kLayers, "forward", "backward", bench_layer);
   return run_benchmarks(argc, argv);
 }

@@ -67,6 +67,16 @@ void register_kernel(const std::string& name, Run run) {
   }
 }
 
+/// Registers bench(state, layer, first) for every layer under "kernel/layer/first", then as the second of the two.
+template <class Layers, class Bench>
+void register_layers(const std::string& kernel, const Layers& layers, const char* first, const char* second, Bench bench) {
+  for (const auto& layer : layers) {
+    for (const bool is_first : {true, false}) {
+      register_kernel(kernel + "/" + layer.name + "/" + (is_first ? first : second), [&layer, is_first, bench](benchmark::State& state) { bench(state, layer, is_first); });
+    }
+  }
+}
+
 /// What every program does once its benchmarks are registered.
 inline int run_benchmarks(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);

@@ -75,11 +75,6 @@ void bench_layer(benchmark::State& state, const Layer& layer, bool fused) {
 
 int main(int argc, char** argv) {
   using namespace sepia::bench;
-  for (const Layer& layer : kLayers) {
-    for (const bool fused : {true, false}) {
-      const std::string name = std::string("separable_conv/") + layer.name + (fused ? "/fused" : "/one after the other");
-      register_kernel(name, [&layer, fused](benchmark::State& state) { bench_layer(state, layer, fused); });
-    }
-  }
+  register_layers("separable_conv", kLayers, "fused", "one after the other", bench_layer);
   return run_benchmarks(argc, argv);
 }

@@ -48,5 +48,5 @@
   X(prepare_step, PrepareStep)
 
 /// Kernels that do the work of several of the above in one pass. A backend may lack them (a null pointer in its table): the operations
-/// then call the several.
+/// then call the several, whose bits a fused kernel gives.
 #define SEPIA_FUSED_KERNELS(X) X(separable_conv_forward, SeparableConvForward)

@@ -12,8 +12,6 @@ kernels::DepthwiseConvShape kernel_shape(const Variable& x, const Variable& weig
           .kernel_h = weight.shape()[0], .kernel_w = weight.shape()[1], .stride = stride, .padding = padding};
 }
 
-Shape output_shape(const kernels::DepthwiseConvShape& shape) { return {shape.batch, shape.out_height(), shape.out_width(), shape.channels}; }
-
 kernels::DepthwiseConvShape checked_shape(const Variable& x, const Variable& weight, const Variable& bias, const DepthwiseConvParams& params) {
   SEPIA_CHECK(x.shape().ndim() == 4, "[depthwise_conv] input must be (N, H, W, C), got ", x.shape());
   SEPIA_CHECK(weight.shape().ndim() == 3, "[depthwise_conv] weight must be (R, S, C), got ", weight.shape());

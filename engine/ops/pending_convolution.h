@@ -6,6 +6,8 @@
 
 namespace sepia::ops {
 
+inline Shape output_shape(const kernels::DepthwiseConvShape& shape) { return {shape.batch, shape.out_height(), shape.out_width(), shape.channels}; }
+
 /// What the kernels read of it: tensors, which a node may keep.
 struct DepthwiseOperands {
   explicit DepthwiseOperands(const PendingConvolution& convolution);

@@ -15,8 +15,7 @@ struct SeparableConvNode final : Node {
     dispatch(grad_y, [&]<class T>(const KernelTable<T>& table) {
       if (wants(3) || wants(4)) backward_pointwise_weight(table, grad_y);
       if (!wants(0) && !wants(1) && !wants(2)) return;
-      const Tensor grad_u = Tensor::empty({depthwise_.shape.batch, depthwise_.shape.out_height(), depthwise_.shape.out_width(), depthwise_.shape.channels},
-                                          grad_y.dtype(), grad_y.device());
+      const Tensor grad_u = Tensor::empty(output_shape(depthwise_.shape), grad_y.dtype(), grad_y.device());
       table.linear_backward_input({}, {.shape = shape_, .grad_y = grad_y.data<T>(), .weight = weight_.data<T>(), .x = nullptr, .prologue = {},
                                        .grad_x = grad_u.data<T>(), .accumulate = Accumulate::kWrite});
       grad_y = Tensor();

@@ -61,21 +61,35 @@ HWY_EXPORT(FloatsToHalves);
 
 namespace {
 
-/// A byte has 256 values, so each channel's map is a table, computed in double once per call.
-template <class T>
-struct ByteTables {
-  T of[3][256];
+/// The map of each channel, value * scale + shift, where value is a byte.
+struct ByteMap {
+  double scale[3], shift[3];
 
-  ByteTables(const std::array<double, 3>& mean, const std::array<double, 3>& std) {
+  ByteMap(const std::array<double, 3>& mean, const std::array<double, 3>& std) {
     for (std::size_t c = 0; c < 3; ++c) {
-      for (int value = 0; value < 256; ++value) of[c][value] = static_cast<T>(static_cast<float>((value / 255.0 - mean[c]) / std[c]));
+      scale[c] = 1 / (255 * std[c]);
+      shift[c] = -mean[c] / std[c];
     }
+  }
+
+  /// `count` bytes of three channels in turn, from the first channel on.
+  void operator()(std::int64_t count, const std::uint8_t* bytes, float* out) const { HWY_DYNAMIC_DISPATCH(BytesToFloats)(count, bytes, scale, shift, out); }
+};
+
+/// What the map makes of all bytes, to be looked up where they are not taken in order.
+struct ByteTable {
+  float of[256][3];
+
+  explicit ByteTable(const ByteMap& map) {
+    std::uint8_t bytes[256][3];
+    for (int value = 0; value < 256; ++value) std::fill_n(bytes[value], 3, static_cast<std::uint8_t>(value));
+    map(3 * 256, bytes[0], of[0]);
   }
 };
 
 /// Output row h of picture n, cut and mirrored.
 template <class T>
-void cut_row(const ImagesToInput<T>& a, const ByteTables<T>& tables, std::int64_t n, std::int64_t h) {
+void cut_row(const ImagesToInput<T>& a, const ByteTable& table, std::int64_t n, std::int64_t h) {
   const std::int64_t rows = a.source_rows(), columns = a.source_columns();
   const std::int64_t row = (a.crop_y ? a.crop_y[n] : 0) + h, left = a.crop_x ? a.crop_x[n] : 0;
   const bool flip = a.flip && a.flip[n];
@@ -83,34 +97,29 @@ void cut_row(const ImagesToInput<T>& a, const ByteTables<T>& tables, std::int64_
   for (std::int64_t w = 0; w < a.width; ++w) {
     const std::int64_t column = left + (flip ? a.width - 1 - w : w);
     const bool inside = row >= 0 && row < rows && column >= 0 && column < columns;
-    for (std::int64_t c = 0; c < 3; ++c) y[w * 3 + c] = tables.of[c][inside ? a.pixels[((n * rows + row) * columns + column) * 3 + c] : 0];
+    for (std::int64_t c = 0; c < 3; ++c) y[w * 3 + c] = static_cast<T>(table.of[inside ? a.pixels[((n * rows + row) * columns + column) * 3 + c] : 0][c]);
   }
 }
 
 template <class T>
 void input_of(const ImagesToInput<T>& a) {
+  const ByteMap map(a.mean, a.std);
   if (!a.as_they_lie()) {
-    const ByteTables<T> tables(a.mean, a.std);
-    parallel_for(a.batch * a.height, [&](std::int64_t row) { cut_row(a, tables, row / a.height, row % a.height); });
+    const ByteTable table(map);
+    parallel_for(a.batch * a.height, [&](std::int64_t row) { cut_row(a, table, row / a.height, row % a.height); });
     return;
-  }
-  double scale[3], shift[3];
-  for (std::size_t c = 0; c < 3; ++c) {
-    scale[c] = 1 / (255 * a.std[c]);
-    shift[c] = -a.mean[c] / a.std[c];
   }
   constexpr std::int64_t kPiece = 3 * 8192, kBuffer = 3 * 256;
   const std::int64_t count = a.batch * a.height * a.width * 3;
-  const auto to_floats = HWY_DYNAMIC_DISPATCH(BytesToFloats);
   parallel_for(pieces_of(count, kPiece), [&](std::int64_t piece) {
     const std::int64_t begin = piece * kPiece, end = std::min(count, begin + kPiece);
     if constexpr (std::is_same_v<T, float>) {
-      to_floats(end - begin, a.pixels + begin, scale, shift, a.y + begin);
+      map(end - begin, a.pixels + begin, a.y + begin);
     } else {
       float buffer[kBuffer];
       for (std::int64_t at = begin; at < end; at += kBuffer) {
         const std::int64_t part = std::min(kBuffer, end - at);
-        to_floats(part, a.pixels + at, scale, shift, buffer);
+        map(part, a.pixels + at, buffer);
         HWY_DYNAMIC_DISPATCH(FloatsToHalves)(part, buffer, a.y + at);
       }
     }

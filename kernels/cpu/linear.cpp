@@ -207,27 +207,6 @@ void backward_weight_of_few_rows(const LinearBackwardWeight<T>& args) {
   });
 }
 
-// sums = (or +=) the columns [first, first + count) of grad_y, turned, times x, over `rows` rows: by our own tile, unless the processor has
-// matrix units that oneDNN uses.
-template <class T>
-void add_outer_product(const LinearShape& s, std::int64_t rows, std::int64_t first, std::int64_t count, const T* grad_y, const T* x, float* sums, bool add) {
-  if (!std::is_same_v<T, bf16> || !has_matrix_units()) {
-    return outer_product(OuterProduct<T>{
-        .rows = rows, .outputs = count, .inputs = s.in_features, .g = grad_y + first, .ldg = s.out_features, .x = x, .sums = sums, .add = add});
-  }
-  gemm(Gemm<T>{.m = count,
-               .n = s.in_features,
-               .k = rows,
-               .a = grad_y + first,
-               .lda = s.out_features,
-               .transpose_a = true,
-               .b = x,
-               .ldb = s.in_features,
-               .beta = add ? 1.0F : 0.0F,
-               .c = sums,
-               .ldc = s.in_features});
-}
-
 // How the gradient of weights is cut, by shape alone: small weights in chunks of rows, each with a partial sum of its own; large ones in
 // groups of outputs, as many as keep eight threads busy, so that there are few partial sums to write and to read again.
 struct WeightCut {
@@ -263,8 +242,14 @@ void backward_weight(const LinearBackwardWeight<T>& args) {
     for (std::int64_t first = chunks.begin(chunk); first < chunks.end(chunk); first += panel) {
       const std::int64_t rows = std::min(panel, chunks.end(chunk) - first);
       const T* grad_y = args.grad_y + first * s.out_features;
-      add_outer_product(s, rows, output, outputs, grad_y, activated_panel(s, args.prologue, args.x, first, rows), partial + output * s.in_features,
-                        add || first > chunks.begin(chunk));
+      outer_product(OuterProduct<T>{.rows = rows,
+                                    .outputs = outputs,
+                                    .inputs = s.in_features,
+                                    .g = grad_y + output,
+                                    .ldg = s.out_features,
+                                    .x = activated_panel(s, args.prologue, args.x, first, rows),
+                                    .sums = partial + output * s.in_features,
+                                    .add = add || first > chunks.begin(chunk)});
       if (args.grad_bias) add_column_sums({rows, outputs, s.out_features}, grad_y + output, bias + output);
     }
   });

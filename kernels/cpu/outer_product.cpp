@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "kernels/cpu/gemm.h"
 #include "kernels/cpu/packed_product.h"
 #include "kernels/cpu/scratch.h"
 
@@ -54,16 +55,13 @@ HWY_NOINLINE void OuterTile(const PackedOuterProduct<T>& p, const T* g, const T*
     }
   }
   const Accumulate accumulate = p.add ? Accumulate::kAdd : Accumulate::kWrite;
-  const auto finish = [&](auto first, auto second) HWY_ATTR {
+  with_lanes_of_block(columns, [&](auto first, auto second) HWY_ATTR {
 #pragma GCC unroll 12
     for (int i = 0; i < kRows; ++i) {
       store(first, sum[i][0], sums + i * p.inputs, accumulate);
       if (columns > kLanes) store(second, sum[i][1], sums + i * p.inputs + kLanes, accumulate);
     }
-  };
-  if (columns == kBlock) finish(FullLanes{}, FullLanes{});
-  else if (columns >= kLanes) finish(FullLanes{}, TailLanes{static_cast<std::size_t>(columns - kLanes)});
-  else finish(TailLanes{static_cast<std::size_t>(columns)}, FullLanes{});
+  });
 }
 
 template <class T>
@@ -96,6 +94,19 @@ void outer_product(const OuterProduct<float>& p) {
 }
 
 void outer_product(const OuterProduct<bf16>& p) {
+  if (has_matrix_units()) {
+    return gemm(Gemm<bf16>{.m = p.outputs,
+                           .n = p.inputs,
+                           .k = p.rows,
+                           .a = p.g,
+                           .lda = p.ldg,
+                           .transpose_a = true,
+                           .b = p.x,
+                           .ldb = p.inputs,
+                           .beta = p.add ? 1.0F : 0.0F,
+                           .c = p.sums,
+                           .ldc = p.inputs});
+  }
   bf16* packed = scratch_of<bf16>(Scratch::kPackedColumns, packed_size(p.x, p.rows, p.inputs));
   pack_matrix(StoredMatrix<bf16>{p.x, p.rows, p.inputs, false}, packed);
   const std::int64_t pairs = (p.rows + 1) / 2;

@@ -23,18 +23,16 @@ HWY_NOINLINE void ProductTile(const PackedProduct<In, Out>& p, const In* a, cons
 #pragma GCC unroll 4
   for (int i = 0; i < kThrees; ++i) at[i] = a + 3 * i * p.lda;
   const std::int64_t lda = p.lda, columns = std::min(kBlock, p.n - column);
-  V sum[kRows][2];
-  {
-    V start0 = splat(0.0F), start1 = splat(0.0F);
-    if (p.bias) {
-      const float* const bias = p.bias + column;
-      start0 = columns >= kLanes ? FullLanes{}.load(bias) : TailLanes{static_cast<std::size_t>(columns)}.load(bias);
-      if (columns == kBlock) start1 = FullLanes{}.load(bias + kLanes);
-      else if (columns > kLanes) start1 = TailLanes{static_cast<std::size_t>(columns - kLanes)}.load(bias + kLanes);
-    }
-#pragma GCC unroll 12
-    for (int i = 0; i < kRows; ++i) sum[i][0] = start0, sum[i][1] = start1;
+  V start[2] = {splat(0.0F), splat(0.0F)};
+  if (p.bias) {
+    with_lanes_of_block(columns, [&](auto first, auto second) HWY_ATTR {
+      start[0] = first.load(p.bias + column);
+      if (columns > kLanes) start[1] = second.load(p.bias + column + kLanes);
+    });
   }
+  V sum[kRows][2];
+#pragma GCC unroll 12
+  for (int i = 0; i < kRows; ++i) sum[i][0] = start[0], sum[i][1] = start[1];
   const auto step = [&](const auto& broadcast) HWY_ATTR {
     const V w0 = load_step(packed), w1 = load_step(packed + kLanes * kTogether<In>);
     packed += kBlock * kTogether<In>;
@@ -52,16 +50,13 @@ HWY_NOINLINE void ProductTile(const PackedProduct<In, Out>& p, const In* a, cons
   if constexpr (kTogether<In> == 2) {
     if (p.k % 2 != 0) step([](const bf16* x) HWY_ATTR { return hn::BitCast(Floats(), hn::Set(Words(), std::uint32_t{x->bits})); });
   }
-  const auto finish = [&](auto first, auto second) HWY_ATTR {
+  with_lanes_of_block(columns, [&](auto first, auto second) HWY_ATTR {
 #pragma GCC unroll 12
     for (int i = 0; i < kRows; ++i) {
       first.store(sum[i][0], y + i * p.ldy);
       if (columns > kLanes) second.store(sum[i][1], y + i * p.ldy + kLanes);
     }
-  };
-  if (columns == kBlock) finish(FullLanes{}, FullLanes{});
-  else if (columns >= kLanes) finish(FullLanes{}, TailLanes{static_cast<std::size_t>(columns - kLanes)});
-  else finish(TailLanes{static_cast<std::size_t>(columns)}, FullLanes{});
+  });
 }
 
 // All blocks of columns one after another, rows inside: a block stays in the first or second cache while the rows pass.

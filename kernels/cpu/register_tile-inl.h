@@ -37,6 +37,16 @@ HWY_INLINE V add_product(V sum, V w, V x) {
   else return hn::MulAdd(w, x, sum);
 }
 
+/// body(first, second): the lanes of a block's two vectors of which `columns` numbers are there. Where they end within the first, the
+/// second is not to be touched.
+template <class Body>
+HWY_INLINE void with_lanes_of_block(std::int64_t columns, const Body& body) {
+  const auto tail = [](std::int64_t count) HWY_ATTR { return TailLanes{static_cast<std::size_t>(count)}; };
+  if (columns >= kBlock) body(FullLanes{}, FullLanes{});
+  else if (columns >= kLanes) body(FullLanes{}, tail(columns - kLanes));
+  else body(tail(columns), tail(0));
+}
+
 /// tile(first row) for tiles of kTileRows rows while they fit, then of 8, 4 and 1: tile is called as tile.operator()<kRows>(row).
 template <class Tile>
 HWY_INLINE void for_tiles(std::int64_t rows, const Tile& tile) {

@@ -6,23 +6,17 @@
 #include <vector>
 
 #include "engine/base/error.h"
-#include "engine/base/random.h"
 #include "kernels/cpu/dot_rows.h"
 #include "kernels/cpu/gemm.h"
 #include "kernels/cpu/outer_product.h"
 #include "kernels/cpu/packed_product.h"
 #include "kernels/cpu/weight_product.h"
+#include "tests/support/random_numbers.h"
 
 namespace sepia::kernels::cpu {
 namespace {
 
-template <class T>
-std::vector<T> random_numbers(std::int64_t count, std::uint32_t array) {
-  RandomStream random(11, RandomPurpose::kTest, array);
-  std::vector<T> numbers;
-  for (std::int64_t i = 0; i < count; ++i) numbers.push_back(T(static_cast<float>(random.uniform(-1, 1))));
-  return numbers;
-}
+using test::random_numbers;
 
 // y[m, j] = bias[j] + sum over k of a[m, k] b[k, j] for a (rows, k) and weights (n, k) when turned, else (k, n).
 template <class T>

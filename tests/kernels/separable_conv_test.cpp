@@ -7,19 +7,13 @@
 
 #include "engine/base/error.h"
 #include "engine/base/parallel_for.h"
-#include "engine/base/random.h"
 #include "kernels/backend.h"
+#include "tests/support/random_numbers.h"
 
 namespace sepia::kernels {
 namespace {
 
-template <class T>
-std::vector<T> random_numbers(std::int64_t count, std::uint32_t array) {
-  RandomStream random(12, RandomPurpose::kTest, array);
-  std::vector<T> numbers;
-  for (std::int64_t i = 0; i < count; ++i) numbers.push_back(T(static_cast<float>(random.uniform(-1, 1))));
-  return numbers;
-}
+using test::random_numbers;
 
 template <class T>
 std::vector<float> as_floats(const std::vector<T>& numbers) {

@@ -16,7 +16,6 @@
 #include "engine/ops/flatten.h"
 #include "engine/ops/linear.h"
 #include "engine/ops/pooling.h"
-#include "engine/tensor/dispatch.h"
 #include "tests/support/tape.h"
 
 namespace sepia {
@@ -38,11 +37,6 @@ std::vector<Place> places() {
 }
 
 std::string describe(const Place& place) { return str(device_name(place.device), " ", dtype_name(place.dtype)); }
-
-/// Whether linear has a kernel of its own there for what is pending, which may round otherwise.
-bool has_fused_kernel(const Place& place) {
-  return dispatch(place.dtype, place.device, []<class T>(const kernels::KernelTable<T>& table) { return table.separable_conv_forward != nullptr; });
-}
 
 struct Setting {
   PrologueKind pending = PrologueKind::kNone;
@@ -107,11 +101,7 @@ void expect_the_same(const Place& place, const Setting& setting) {
   const Arrays kept = run(place, setting, false), remade = run(place, setting, true);
   ASSERT_EQ(kept.size(), remade.size());
   for (const auto& [name, expected] : kept) {
-    if (name == "y" && has_fused_kernel(place)) {
-      if (place.dtype == DType::kF32) test::expect_near(remade.at(name), expected, place.limit(9 * kChannels, expected), name);
-    } else {
-      EXPECT_EQ(remade.at(name), expected) << name;
-    }
+    EXPECT_EQ(remade.at(name), expected) << name;
   }
 }
 

@@ -126,8 +126,11 @@ class ModelBench {
     model_.eval();
     figures.infer_depth_first = settings_.batch > 1 && train::runs_depth_first(model_);
     infer_apart_ = !model_.device().on_host() || figures.infer_depth_first;
-    for (int i = 0; i < kUntimedRounds; ++i) infer_once();
-    figures.infer_peak_rss_mib = peak_rss_mib();
+    {
+      const HeldWeights held(model_.device());
+      for (int i = 0; i < kUntimedRounds; ++i) infer_once();
+      figures.infer_peak_rss_mib = peak_rss_mib();
+    }
     if (infer_apart_) infer(false);
     if (trains) begin_training();
     for (int i = 0; i < kUntimedRounds; ++i) {
