@@ -10,5 +10,7 @@ add_library(sepia SHARED ${object_files})
 add_library(sepia::sepia ALIAS sepia)
 set_target_properties(sepia PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION 0 LINKER_LANGUAGE CXX)
 target_link_libraries(sepia PRIVATE sepia_options ${link_libraries} PUBLIC Threads::Threads)
+# Calls within the library go straight to their function: nobody replaces one of ours by a function of the same name.
+target_link_options(sepia PRIVATE -Wl,-Bsymbolic-functions)
 target_compile_features(sepia PUBLIC cxx_std_20)
 target_include_directories(sepia PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}> $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>)
