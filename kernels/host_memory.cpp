@@ -1,5 +1,9 @@
-#include <malloc.h>
+#include "kernels/host_memory.h"
 
+#include <malloc.h>
+#include <sys/mman.h>
+
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 
@@ -8,12 +12,9 @@
 namespace sepia::kernels {
 namespace {
 
-constexpr std::size_t kAlignment = 64;
+constexpr std::size_t kAlignment = 64, kHugePage = std::size_t{2} << 20;
 
-void* allocate(std::size_t bytes) {
-  const std::size_t rounded = (bytes + kAlignment - 1) / kAlignment * kAlignment;
-  return std::aligned_alloc(kAlignment, rounded ? rounded : kAlignment);
-}
+std::size_t rounded_up(std::size_t bytes, std::size_t grain) { return (bytes + grain - 1) / grain * grain; }
 
 void copy(const LaunchContext&, void* destination, const void* source, std::size_t bytes) {
   if (bytes) std::memcpy(destination, source, bytes);
@@ -32,8 +33,19 @@ void trim() {
 
 }  // namespace
 
+void* host_allocate(std::size_t bytes) {
+  const std::size_t size = rounded_up(std::max<std::size_t>(bytes, 1), kAlignment);
+  if (size < kHugePage) return std::aligned_alloc(kAlignment, size);
+  void* block = std::aligned_alloc(kHugePage, size);
+  // Whole huge pages only: a block is not to take more memory than it was asked for. A system that refuses gives small pages.
+  if (block) static_cast<void>(madvise(block, size / kHugePage * kHugePage, MADV_HUGEPAGE));
+  return block;
+}
+
+void host_release(void* pointer) { std::free(pointer); }
+
 const MemoryCalls& host_memory() {
-  static const MemoryCalls calls{.allocate = allocate, .release = std::free, .copy_from_host = copy, .copy_to_host = copy, .copy = copy,
+  static const MemoryCalls calls{.allocate = host_allocate, .release = host_release, .copy_from_host = copy, .copy_to_host = copy, .copy = copy,
                                  .zero = zero, .synchronize = [](const LaunchContext&) {}, .trim = trim};
   return calls;
 }

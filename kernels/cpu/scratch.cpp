@@ -1,16 +1,16 @@
 #include "kernels/cpu/scratch.h"
 
 #include <array>
-#include <cstdlib>
 #include <memory>
 
 #include "engine/base/error.h"
+#include "kernels/host_memory.h"
 
 namespace sepia::kernels::cpu {
 namespace {
 
 struct Free {
-  void operator()(float* pointer) const { std::free(pointer); }
+  void operator()(float* pointer) const { host_release(pointer); }
 };
 struct Buffer {
   std::unique_ptr<float, Free> memory;
@@ -28,7 +28,7 @@ float* scratch(Scratch slot, std::int64_t count) {
     const auto bytes = static_cast<std::size_t>(rounded) * sizeof(float);
     buffer.memory.reset();  // the old contents are not wanted: free before asking for more
     buffer.count = 0;
-    buffer.memory.reset(static_cast<float*>(std::aligned_alloc(64, bytes)));
+    buffer.memory.reset(static_cast<float*>(host_allocate(bytes)));
     SEPIA_CHECK_KIND(buffer.memory, ErrorKind::kMemory, "no memory for ", bytes, " bytes of kernel scratch; use a smaller batch");
     buffer.count = rounded;
   }

@@ -1,7 +1,6 @@
 #include "kernels/cpu/weight_product.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -14,12 +13,13 @@
 #include "kernels/cpu/gemm.h"
 #include "kernels/cpu/rows.h"
 #include "kernels/cpu/scratch.h"
+#include "kernels/host_memory.h"
 
 namespace sepia::kernels::cpu {
 namespace {
 
 struct Free {
-  void operator()(void* pointer) const { std::free(pointer); }
+  void operator()(void* pointer) const { host_release(pointer); }
 };
 
 // Packed matrices that are kept, by where the weights lie and how they are read.
@@ -42,7 +42,7 @@ class HeldWeights {
     const auto found = packed_.find(key);
     if (found != packed_.end()) return static_cast<const T*>(found->second.get());
     const auto bytes = static_cast<std::size_t>(packed_size(m.data, m.k, m.n)) * sizeof(T);
-    std::unique_ptr<void, Free> memory(std::aligned_alloc(64, (bytes + 63) / 64 * 64));
+    std::unique_ptr<void, Free> memory(host_allocate(bytes));
     SEPIA_CHECK_KIND(memory, ErrorKind::kMemory, "no memory for ", bytes, " bytes of packed weights");
     T* packed = static_cast<T*>(memory.get());
     pack_matrix(m, packed);
