@@ -14,8 +14,13 @@
 HWY_BEFORE_NAMESPACE();
 namespace sepia::kernels::cpu::HWY_NAMESPACE {
 
-// kRows rows by one block of columns.
-template <int kRows, class In, class Out>
+// Numbers of the packed matrix that are asked for ahead, into the second-level cache. One picture's inference reads every weight from memory once:
+// with what the processor foresees by itself, two threads reached 80% of its multiply-adds in bf16, with this 90%.
+template <class In>
+inline constexpr std::int64_t kAhead = 16384 / sizeof(In);
+
+// kRows rows by one block of columns; kFetch: the block's numbers have not been read before.
+template <int kRows, bool kFetch, class In, class Out>
 HWY_NOINLINE void ProductTile(const PackedProduct<In, Out>& p, const In* a, const In* packed, std::int64_t column, Out* y) {
   // Rows in threes: three rows are one register with two simple addresses beside it.
   constexpr int kThrees = (kRows + 2) / 3;
@@ -35,6 +40,10 @@ HWY_NOINLINE void ProductTile(const PackedProduct<In, Out>& p, const In* a, cons
   for (int i = 0; i < kRows; ++i) sum[i][0] = start[0], sum[i][1] = start[1];
   const auto step = [&](const auto& broadcast) HWY_ATTR {
     const V w0 = load_step(packed), w1 = load_step(packed + kLanes * kTogether<In>);
+    if constexpr (kFetch) {
+      __builtin_prefetch(packed + kAhead<In>, 0, 2);
+      __builtin_prefetch(packed + kAhead<In> + kLanes * kTogether<In>, 0, 2);
+    }
     packed += kBlock * kTogether<In>;
 #pragma GCC unroll 12
     for (int i = 0; i < kRows; ++i) {
@@ -66,7 +75,10 @@ void Product(const PackedProduct<In, Out>& p) {
   const In* packed = p.packed;
   for (std::int64_t column = 0; column < p.n; column += kBlock, packed += block_size) {
     for_tiles(p.rows, [&]<int kRows>(std::int64_t m) HWY_ATTR {
-      ProductTile<kRows>(p, p.a + m * p.lda, packed, column, p.y + m * p.ldy + column);
+      const In* const a = p.a + m * p.lda;
+      Out* const y = p.y + m * p.ldy + column;
+      if (m == 0 && block_size > kAhead<In>) ProductTile<kRows, true>(p, a, packed, column, y);
+      else ProductTile<kRows, false>(p, a, packed, column, y);
     });
   }
 }

@@ -16,14 +16,19 @@
 namespace sepia::kernels::cpu {
 namespace {
 
-// Too few rows to pack weights for: one kernel after the other, as the separate ones would.
+// One kernel after the other, as the separate ones would: where rows are too few to pack weights for, or so few that threads share them by
+// columns of the product and each would have to make all of the depthwise output.
 template <class T>
 void forward_of_few_rows(const LaunchContext& context, const DepthwiseConvForward<T>& depthwise, const SeparableConvForward<T>& args) {
   const DepthwiseConvShape& s = args.shape;
-  const std::int64_t positions = s.out_height() * s.out_width();
-  T* panel = scratch_of<T>(Scratch::kShared, s.batch * positions * s.channels);
-  for (std::int64_t n = 0; n < s.batch; ++n) depthwise_conv_rows(depthwise, n, 0, s.out_height(), panel + n * positions * s.channels);
-  linear_forward(context, LinearForward<T>{{s.batch * positions, s.channels, args.out_features}, panel, {}, args.pointwise_weight, args.pointwise_bias, args.y});
+  const std::int64_t height = s.out_height(), row = s.out_width() * s.channels;
+  T* panel = scratch_of<T>(Scratch::kBetween, s.batch * height * row);
+  parallel_for(s.batch * height, [&](std::int64_t piece) {
+    const std::int64_t p = piece % height;
+    depthwise_conv_rows(depthwise, piece / height, p, p + 1, panel + piece * row);
+  });
+  const LinearShape product{s.batch * height * s.out_width(), s.channels, args.out_features};
+  linear_forward(context, LinearForward<T>{product, panel, {}, args.pointwise_weight, args.pointwise_bias, args.y});
 }
 
 template <class T>
@@ -31,19 +36,16 @@ void forward(const LaunchContext& context, const SeparableConvForward<T>& args) 
   const DepthwiseConvShape& s = args.shape;
   const std::int64_t channels = s.channels, out = args.out_features, height = s.out_height(), width = s.out_width();
   const DepthwiseConvForward<T> depthwise{s, args.x, args.prologue, args.depthwise_weight, args.depthwise_bias, nullptr};
-  if (s.batch * height * width < kFewestPackedRows) return forward_of_few_rows(context, depthwise, args);
-  const WeightProduct<T> product({args.pointwise_weight, channels, out, true});
   // Panels are whole output rows of one picture.
   const ProductCut cut(s.batch * height * width, channels, out, width);
+  if (s.batch * height * width < kFewestPackedRows || cut.groups > 1) return forward_of_few_rows(context, depthwise, args);
+  const WeightProduct<T> product({args.pointwise_weight, channels, out, true});
   const std::int64_t band = std::min(height, cut.panel / std::max<std::int64_t>(width, 1)), bands = pieces_of(height, std::max<std::int64_t>(band, 1));
-  parallel_for(s.batch * bands * cut.groups, [&](std::int64_t piece) {
-    const std::int64_t n = piece / cut.groups / bands, begin = piece / cut.groups % bands * band, end = std::min(height, begin + band);
-    const std::int64_t column = piece % cut.groups * cut.columns, columns = std::min(cut.columns, out - column);
-    const std::int64_t rows = (end - begin) * width;
+  parallel_for(s.batch * bands, [&](std::int64_t piece) {
+    const std::int64_t n = piece / bands, begin = piece % bands * band, end = std::min(height, begin + band), rows = (end - begin) * width;
     T* panel = scratch_of<T>(Scratch::kPanel, rows * channels);
     depthwise_conv_rows(depthwise, n, begin, end, panel);
-    product.run(rows, panel, column, columns, args.pointwise_bias ? args.pointwise_bias + column : nullptr,
-                args.y + ((n * height + begin) * width) * out + column, out);
+    product.run(rows, panel, 0, out, args.pointwise_bias, args.y + (n * height + begin) * width * out, out);
   });
 }
 

@@ -113,12 +113,15 @@ template class WeightProduct<bf16>;
 ProductCut::ProductCut(std::int64_t rows, std::int64_t k, std::int64_t n, std::int64_t row_step) {
   // A panel of `most` rows is three eighths of a MiB in float. Panels come in eights where that leaves them 24 rows, so that threads
   // finish together.
-  constexpr std::int64_t kPanelNumbers = 98304, kFewest = 24, kEnough = 4, kNarrowest = 128;
+  constexpr std::int64_t kPanelNumbers = 98304, kFewest = 24, kPieces = 8, kEnough = 4, kNarrowest = 128;
   const std::int64_t most = std::clamp<std::int64_t>(kPanelNumbers / std::max<std::int64_t>(k, 1), 48, 504);
-  const std::int64_t wanted = std::max<std::int64_t>(1, 8 * pieces_of(rows, 8 * most));
-  panel = pieces_of(std::max(kFewest, pieces_of(rows, wanted)), row_step) * row_step;
+  // Few rows and many columns: every thread reads all rows, or most of them, and columns of its own.
+  const bool by_columns = rows < kPieces * kFewest && n >= kEnough * kNarrowest;
+  const std::int64_t wanted = std::max<std::int64_t>(1, kPieces * pieces_of(rows, kPieces * most));
+  panel = pieces_of(by_columns ? std::min(rows, most) : std::max(kFewest, pieces_of(rows, wanted)), row_step) * row_step;
   panels = pieces_of(rows, panel);
-  const std::int64_t cuts = panels == 0 || panels >= kEnough ? 1 : std::clamp<std::int64_t>(pieces_of(kEnough, panels), 1, std::max<std::int64_t>(1, n / kNarrowest));
+  const std::int64_t pieces = by_columns ? kPieces : kEnough;
+  const std::int64_t cuts = panels == 0 || panels >= kEnough ? 1 : std::clamp<std::int64_t>(pieces_of(pieces, panels), 1, std::max<std::int64_t>(1, n / kNarrowest));
   columns = pieces_of(pieces_of(n, cuts), packed_columns()) * packed_columns();
   groups = pieces_of(n, columns);
 }

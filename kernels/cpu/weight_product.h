@@ -40,8 +40,8 @@ class WeightProduct {
 extern template class WeightProduct<float>;
 extern template class WeightProduct<bf16>;
 
-/// How products with `rows` rows of k numbers and n columns are cut, by shape alone: panels of rows that stay in the second-level cache,
-/// and columns too where there are few panels.
+/// How products with `rows` rows of k numbers and n columns are cut, by shape alone: panels of rows that stay in the second-level cache;
+/// few rows by columns instead, so that each weight is read by one thread.
 struct ProductCut {
   ProductCut(std::int64_t rows, std::int64_t k, std::int64_t n, std::int64_t row_step);
 
