@@ -111,6 +111,30 @@ void batch_norm_statistics_vector(const BatchNormStatistics<T>& a) {
   }
 }
 
+/// A handful of numbers, in double: inv_std = 1 / sqrt(variance + eps), scale = gamma inv_std, shift = beta - mean scale.
+template <class T>
+void batch_norm_affine_vector(const BatchNormAffine<T>& a) {
+  const hn::ScalableTag<double> doubles;
+  const hn::Rebind<float, decltype(doubles)> floats;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(doubles));
+  const auto load = [=](const float* p) HWY_ATTR { return hn::PromoteTo(doubles, hn::LoadU(floats, p)); };
+  const auto store = [=](auto v, float* p) HWY_ATTR { hn::StoreU(hn::DemoteTo(floats, v), floats, p); };
+  std::int64_t c = 0;
+  for (; c + lanes <= a.channels; c += lanes) {
+    const auto inv_std = hn::Div(hn::Set(doubles, 1.0), hn::Sqrt(hn::Add(load(a.variance + c), hn::Set(doubles, a.eps))));
+    const auto scale = hn::Mul(load(a.gamma + c), inv_std);
+    store(inv_std, a.inv_std + c);
+    store(scale, a.scale + c);
+    store(hn::Sub(load(a.beta + c), hn::Mul(load(a.mean + c), scale)), a.shift + c);
+  }
+  for (; c < a.channels; ++c) {
+    const double inv_std = 1 / std::sqrt(static_cast<double>(a.variance[c]) + a.eps), scale = a.gamma[c] * inv_std;
+    a.inv_std[c] = static_cast<float>(inv_std);
+    a.scale[c] = static_cast<float>(scale);
+    a.shift[c] = static_cast<float>(a.beta[c] - a.mean[c] * scale);
+  }
+}
+
 /// x enters as its deviation from the mean, so that nothing cancels; inv_std is applied to the finished sum.
 template <class T>
 void batch_norm_backward_sums_vector(const BatchNormBackwardSums<T>& a) {
@@ -168,6 +192,7 @@ void batch_norm_backward_input_vector(const BatchNormBackwardInput<T>& a) {
 }
 
 SEPIA_EXPORT_TYPES(batch_norm_statistics, BatchNormStatistics)
+SEPIA_EXPORT_TYPES(batch_norm_affine, BatchNormAffine)
 SEPIA_EXPORT_TYPES(batch_norm_backward_sums, BatchNormBackwardSums)
 SEPIA_EXPORT_TYPES(batch_norm_backward_input, BatchNormBackwardInput)
 
@@ -178,23 +203,9 @@ HWY_AFTER_NAMESPACE();
 namespace sepia::kernels::cpu {
 
 SEPIA_DISPATCH(batch_norm_statistics, BatchNormStatistics)
+SEPIA_DISPATCH(batch_norm_affine, BatchNormAffine)
 SEPIA_DISPATCH(batch_norm_backward_sums, BatchNormBackwardSums)
 SEPIA_DISPATCH(batch_norm_backward_input, BatchNormBackwardInput)
-
-/// A handful of numbers, in double.
-template <class T>
-void affine_of(const BatchNormAffine<T>& a) {
-  for (std::int64_t c = 0; c < a.channels; ++c) {
-    const double inv_std = 1 / std::sqrt(static_cast<double>(a.variance[c]) + a.eps);
-    const double scale = a.gamma[c] * inv_std;
-    a.inv_std[c] = static_cast<float>(inv_std);
-    a.scale[c] = static_cast<float>(scale);
-    a.shift[c] = static_cast<float>(a.beta[c] - a.mean[c] * scale);
-  }
-}
-
-void batch_norm_affine(const LaunchContext&, const BatchNormAffine<float>& a) { affine_of(a); }
-void batch_norm_affine(const LaunchContext&, const BatchNormAffine<bf16>& a) { affine_of(a); }
 
 }  // namespace sepia::kernels::cpu
 #endif

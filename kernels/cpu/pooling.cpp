@@ -65,19 +65,19 @@ HWY_INLINE Contest pool_whole_window(Lanes lanes, const Act& act, const T* x, st
   return contest;
 }
 
-/// One output row; kKernel is 0 for kernels that have no unrolled version.
 template <class T>
 struct PoolRow {
   const T* x;  ///< at tap (0, 0) of the first window, which may be outside
   T* y;
-  std::uint8_t* index;  ///< may be null
+  std::uint8_t* index;
   Prologue<T> prologue;
   std::int64_t row_step, channels;
   Range rows;  ///< of taps inside
   WindowAxis horizontal;
 };
 
-template <int kKernel, class T>
+/// One output row; kKernel is 0 for kernels that have no unrolled version. Who wins is only followed where kIndex says that it is wanted.
+template <int kKernel, bool kIndex, class T>
 void pool_row(PoolRow<T> row) {
   const Range whole = row.rows.begin == 0 && row.rows.end == kKernel ? row.horizontal.whole() : Range{0, 0};
   const std::int64_t kernel = row.horizontal.kernel, step = row.horizontal.stride * row.channels;
@@ -94,9 +94,14 @@ void pool_row(PoolRow<T> row) {
       }
       if (!unrolled) contest = pool_window(lanes, act, row.x + c, row.row_step, row.channels, kernel, row.rows, columns);
       lanes.store(contest.best, row.y + c);
-      if (row.index) lanes.store_bytes(contest.winner, row.index + q * row.channels + c);
+      if constexpr (kIndex) lanes.store_bytes(contest.winner, row.index + q * row.channels + c);
     });
   }
+}
+
+template <bool kIndex, class T>
+auto pool_row_of(std::int64_t kernel) {
+  return kernel == 2 ? pool_row<2, kIndex, T> : kernel == 3 ? pool_row<3, kIndex, T> : pool_row<0, kIndex, T>;
 }
 
 /// Output rows in one piece of work: about kPieceFloats of input.
@@ -204,7 +209,7 @@ void max_pool_forward_vector(const MaxPoolForward<T>& a) {
   const std::int64_t out_h = s.out_height(), out_w = s.out_width(), channels = s.channels, row_step = s.width * channels;
   const std::int64_t out_rows = s.batch * out_h, grain = rows_per_piece(s.stride * row_step, out_rows);
   const WindowAxis vertical = axis(s, s.height, out_h), horizontal = axis(s, s.width, out_w);
-  const auto row_function = s.kernel == 2 ? pool_row<2, T> : s.kernel == 3 ? pool_row<3, T> : pool_row<0, T>;
+  const auto row_function = a.index ? pool_row_of<true, T>(s.kernel) : pool_row_of<false, T>(s.kernel);
   parallel_for(pieces_of(out_rows, grain), [&](std::int64_t piece) HWY_ATTR {
     const std::int64_t end = std::min(out_rows, (piece + 1) * grain);
     for (std::int64_t row = piece * grain; row < end; ++row) {
