@@ -211,7 +211,7 @@ void backward_weight_of_few_rows(const LinearBackwardWeight<T>& args) {
 // groups of outputs, as many as keep eight threads busy, so that there are few partial sums to write and to read again.
 struct WeightCut {
   explicit WeightCut(const LinearShape& s, std::int64_t biases) {
-    constexpr std::int64_t kPieces = 8, kMostGroups = 4, kGroupWeights = 1 << 16, kLeastRows = 256;
+    constexpr std::int64_t kPieces = 8, kMostGroups = 2, kGroupWeights = 1 << 16, kLeastRows = 256;
     const std::int64_t weights = s.in_features * s.out_features, wanted = std::clamp<std::int64_t>(weights / kGroupWeights, 1, kMostGroups);
     outputs = std::min(s.out_features, pieces_of(pieces_of(s.out_features, wanted), kTileRows) * kTileRows);
     groups = pieces_of(s.out_features, outputs);
