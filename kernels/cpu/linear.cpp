@@ -207,8 +207,8 @@ void backward_weight_of_few_rows(const LinearBackwardWeight<T>& args) {
   });
 }
 
-// How the gradient of weights is cut, by shape alone: small weights in chunks of rows, each with a partial sum of its own; large ones in
-// groups of outputs, as many as keep eight threads busy, so that there are few partial sums to write and to read again.
+// How the gradient of weights is cut, by shape alone: in chunks of rows, each with a partial sum of its own; large weights in groups of
+// outputs too, so that there are fewer partial sums to write and to read again. Not more than two: each group packs the same rows of x.
 struct WeightCut {
   explicit WeightCut(const LinearShape& s, std::int64_t biases) {
     constexpr std::int64_t kPieces = 8, kMostGroups = 2, kGroupWeights = 1 << 16, kLeastRows = 256;
