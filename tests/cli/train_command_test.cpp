@@ -137,6 +137,7 @@ TEST_F(TrainCommand, FakesThatAreBlendedNeedNoFolderOfThem) {
   EXPECT_GT(config.at("data").at("train").at("n_real"), 0);
   EXPECT_THAT(bytes_of(run() / "manifest.csv"), ::testing::Not(HasSubstr("train/fake")));
   EXPECT_THAT(bytes_of(run() / "manifest.csv"), HasSubstr("train/real"));
+  EXPECT_THAT(bytes_of(run() / "report.html"), HasSubstr("blended with themselves"));
   const std::string weights = bytes_of(run() / "last.safetensors");
   ASSERT_EQ(train({"--fakes", "blend", "--threads", "3", "--workers", "3", "--overwrite"}).exit_code, 0);
   EXPECT_EQ(bytes_of(run() / "last.safetensors"), weights);

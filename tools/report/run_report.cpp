@@ -98,6 +98,9 @@ void write_run_report(const fs::path& run, const RunReportOptions& options) {
   data.outcome = outcome_of(data.verdict);
   std::error_code no_error;
   if (fs::exists(root, no_error) && is_toy_dataset(root)) data.notes.push_back("Trained on drawn toy faces: it says nothing about photographs.");
+  if (config["config"].value("fakes", "files") == "blend") {
+    data.notes.push_back("The fakes of train are its real faces blended with themselves, made anew in every epoch; those of the other splits are files.");
+  }
   data.parameters = models::make_model([&] {
                       models::ModelSpec spec = models::default_spec(loaded.model());
                       spec.image_size = config["config"].value("image_size", 256);
