@@ -14,8 +14,6 @@ namespace {
 
 constexpr std::size_t kAlignment = 64, kHugePage = std::size_t{2} << 20;
 
-std::size_t rounded_up(std::size_t bytes, std::size_t grain) { return (bytes + grain - 1) / grain * grain; }
-
 void copy(const LaunchContext&, void* destination, const void* source, std::size_t bytes) {
   if (bytes) std::memcpy(destination, source, bytes);
 }
@@ -34,11 +32,12 @@ void trim() {
 }  // namespace
 
 void* host_allocate(std::size_t bytes) {
-  const std::size_t size = rounded_up(std::max<std::size_t>(bytes, 1), kAlignment);
-  if (size < kHugePage) return std::aligned_alloc(kAlignment, size);
-  void* block = std::aligned_alloc(kHugePage, size);
+  const std::size_t size = std::max<std::size_t>(bytes, 1);
+  const bool huge = size >= kHugePage;
+  void* block = nullptr;
+  if (posix_memalign(&block, huge ? kHugePage : kAlignment, size) != 0) return nullptr;
   // Whole huge pages only: a block is not to take more memory than it was asked for. A system that refuses gives small pages.
-  if (block) static_cast<void>(madvise(block, size / kHugePage * kHugePage, MADV_HUGEPAGE));
+  if (huge) static_cast<void>(madvise(block, size / kHugePage * kHugePage, MADV_HUGEPAGE));
   return block;
 }
 
