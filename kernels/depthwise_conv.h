@@ -47,4 +47,15 @@ struct DepthwiseConvBackward {
   Accumulate accumulate_weight;  ///< for weight and bias
 };
 
+/// The backward pass where x is the input of a batch norm, whose scale and shift are the prologue's: grad_x as it then stands is that batch
+/// norm's grad_y, and the sums that its backward wants of it (BatchNormBackwardSums, kernels/batch_norm.h) are made while it is written.
+template <class T>
+struct DepthwiseConvBackwardSums {
+  DepthwiseConvBackward<T> convolution;  ///< grad_x not null
+  const Accumulator<T>* mean;            ///< (C), as the four below
+  const Accumulator<T>* inv_std;
+  Accumulator<T>* sum_g;
+  Accumulator<T>* sum_g_xhat;
+};
+
 }  // namespace sepia::kernels

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 
 namespace sepia::kernels {
 
@@ -10,5 +11,11 @@ namespace sepia::kernels {
 /// To be released by host_release().
 void* host_allocate(std::size_t bytes);
 void host_release(void* pointer);
+
+/// A block of host_allocate() that is released with its owner.
+struct HostRelease {
+  void operator()(void* pointer) const { host_release(pointer); }
+};
+using HostBlock = std::unique_ptr<void, HostRelease>;
 
 }  // namespace sepia::kernels

@@ -48,5 +48,9 @@
   X(prepare_step, PrepareStep)
 
 /// Kernels that do the work of several of the above in one pass. A backend may lack them (a null pointer in its table): the operations
-/// then call the several, whose bits a fused kernel gives.
-#define SEPIA_FUSED_KERNELS(X) X(separable_conv_forward, SeparableConvForward)
+/// then call the several. A fused kernel gives their bits, but for sums over rows, which it may add in another order.
+#define SEPIA_FUSED_KERNELS(X)                                   \
+  X(separable_conv_forward, SeparableConvForward)                \
+  X(separable_conv_backward_input, SeparableConvBackwardInput)   \
+  X(separable_conv_backward_weight, SeparableConvBackwardWeight) \
+  X(depthwise_conv_backward_sums, DepthwiseConvBackwardSums)

@@ -7,7 +7,9 @@
 //   x (N, H, W, C)   depthwise_weight (R, S, C)   depthwise_bias (C) or null
 //   pointwise_weight (O, C)   pointwise_bias (O) or null   y (N, P, Q, O)
 // act, P and Q are those of kernels/depthwise_conv.h; u is rounded to T, as if depthwise_conv_forward had written it for linear_forward
-// (kernels/linear.h) to read. There is no backward kernel: backward makes u again and calls those of the two.
+// (kernels/linear.h) to read. Backward, neither u nor its gradient in memory as a whole:
+//   grad_pointwise_weight[o, c] = sum_{n, p, q} grad_y[n, p, q, o] * u[n, p, q, c]     grad_pointwise_bias[o] = sum_{n, p, q} grad_y[n, p, q, o]
+//   grad_u[n, p, q, c] = sum_o grad_y[n, p, q, o] * pointwise_weight[o, c]             the rest is depthwise_conv_backward of grad_u
 #pragma once
 
 #include "kernels/depthwise_conv.h"
@@ -26,6 +28,28 @@ struct SeparableConvForward {
   const T* pointwise_weight;
   const Accumulator<T>* pointwise_bias;  ///< may be null
   T* y;
+};
+
+template <class T>
+struct SeparableConvBackwardInput {
+  std::int64_t out_features = 0;
+  const T* grad_y;
+  const T* pointwise_weight;
+  DepthwiseConvBackwardSums<T> depthwise;  ///< its grad_y is made here; mean null: no sums of grad_x are wanted
+};
+
+template <class T>
+struct SeparableConvBackwardWeight {
+  DepthwiseConvShape shape;
+  std::int64_t out_features = 0;
+  const T* x;
+  Prologue<T> prologue;
+  const T* depthwise_weight;
+  const Accumulator<T>* depthwise_bias;  ///< may be null
+  const T* grad_y;
+  Accumulator<T>* grad_pointwise_weight;
+  Accumulator<T>* grad_pointwise_bias;  ///< may be null
+  Accumulate accumulate;
 };
 
 }  // namespace sepia::kernels

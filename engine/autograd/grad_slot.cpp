@@ -22,12 +22,15 @@ GradSlot::~GradSlot() {
 }
 
 GradTarget GradSlot::claim() {
-  if (!has_gradient_) {
-    if (!fixed_) gradient_ = Tensor::empty(shape_, dtype_, device_);
-    has_gradient_ = true;
-    return {gradient_, Accumulate::kWrite};
-  }
-  return {gradient_, Accumulate::kAdd};
+  forget_sums();
+  const bool first = !has_gradient_;
+  if (first && !fixed_) gradient_ = Tensor::empty(shape_, dtype_, device_);
+  has_gradient_ = true;
+  return {gradient_, first ? Accumulate::kWrite : Accumulate::kAdd, sums_.get()};
+}
+
+void GradSlot::forget_sums() {
+  if (sums_) sums_->sum_g = sums_->sum_g_xhat = {};
 }
 
 void GradSlot::deliver(Tensor gradient) {
@@ -42,6 +45,7 @@ void GradSlot::deliver(Tensor gradient) {
 }
 
 void GradSlot::adopt(Tensor gradient) {
+  forget_sums();
   gradient_ = gradient.reshape(shape_);
   has_gradient_ = true;
 }

@@ -13,10 +13,18 @@ namespace sepia {
 class Node;
 using kernels::Accumulate;
 
+/// What a batch norm's backward asks of the gradient that is collected for it (kernels/batch_norm.h): an op that writes the gradient may leave
+/// the sums here as well, and spares a pass over it.
+struct GradientSums {
+  Tensor x, mean, inv_std;   ///< the batch norm's input and its statistics
+  Tensor sum_g, sum_g_xhat;  ///< (C), of the gradient as it stands; undefined while nobody has left them
+};
+
 /// Place and manner in which a backward kernel delivers a gradient.
 struct GradTarget {
   Tensor tensor;
   Accumulate accumulate = Accumulate::kWrite;
+  GradientSums* sums = nullptr;  ///< where sums of the gradient, this contribution included, are welcome; null: nobody wants them
 };
 
 /// One slot per differentiable value. The first contribution is written, later ones are added.
@@ -39,6 +47,9 @@ class GradSlot {
 
   /// Takes a gradient written in place of another as the first contribution. The slot must be empty and without a fixed buffer.
   void adopt(Tensor gradient);
+
+  /// From now on claim() offers `sums` to be filled. Each further contribution makes what was left there undefined again.
+  void want_sums(std::shared_ptr<GradientSums> sums) { sums_ = std::move(sums); }
 
   bool has_gradient() const { return has_gradient_; }
   /// The gradient collected so far; undefined when there is none.
@@ -64,6 +75,7 @@ class GradSlot {
   /// Backward has passed: the producer is let go, and a second pass through here would stop without a word, so it is refused.
   void spend() {
     producer_ = nullptr;
+    sums_ = nullptr;
     spent_ = true;
   }
   bool spent() const { return spent_; }
@@ -76,6 +88,9 @@ class GradSlot {
   bool has_gradient_ = false, fixed_ = false, retained_ = false, spent_ = false;
   std::vector<std::function<void(const Tensor&)>> hooks_;
   std::shared_ptr<Node> producer_;
+  std::shared_ptr<GradientSums> sums_;
+
+  void forget_sums();
 };
 
 }  // namespace sepia

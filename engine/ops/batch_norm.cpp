@@ -7,8 +7,8 @@ namespace sepia::ops {
 namespace {
 
 struct BatchNormNode final : Node {
-  BatchNormNode(const kernels::BatchNormShape& shape, BatchNormMode mode, Tensor x, Tensor mean, Tensor inv_std, Tensor scale)
-      : shape_(shape), mode_(mode), x_(std::move(x)), mean_(std::move(mean)), inv_std_(std::move(inv_std)), scale_(std::move(scale)) {}
+  BatchNormNode(const kernels::BatchNormShape& shape, BatchNormMode mode, std::shared_ptr<GradientSums> sums, Tensor scale)
+      : shape_(shape), mode_(mode), sums_(std::move(sums)), scale_(std::move(scale)) {}
   const char* name() const override { return "batch_norm"; }
 
   void backward(Tensor grad_y) override {
@@ -16,11 +16,14 @@ struct BatchNormNode final : Node {
       using A = Accumulator<T>;
       const bool batch_statistics = mode_ == BatchNormMode::kBatch;
       Tensor sum_g, sum_g_xhat;
-      if (batch_statistics || wants(1) || wants(2)) {
+      if (sums_->sum_g.defined()) {
+        sum_g = std::move(sums_->sum_g);
+        sum_g_xhat = std::move(sums_->sum_g_xhat);
+      } else if (batch_statistics || wants(1) || wants(2)) {
         sum_g = Tensor::empty({shape_.channels}, kDTypeOf<A>, grad_y.device());
         sum_g_xhat = Tensor::empty({shape_.channels}, kDTypeOf<A>, grad_y.device());
-        table.batch_norm_backward_sums({}, {.shape = shape_, .x = x_.data<T>(), .grad_y = grad_y.data<T>(), .mean = mean_.data<A>(),
-                                            .inv_std = inv_std_.data<A>(), .sum_g = sum_g.data<A>(), .sum_g_xhat = sum_g_xhat.data<A>()});
+        table.batch_norm_backward_sums({}, {.shape = shape_, .x = sums_->x.data<T>(), .grad_y = grad_y.data<T>(), .mean = sums_->mean.data<A>(),
+                                            .inv_std = sums_->inv_std.data<A>(), .sum_g = sum_g.data<A>(), .sum_g_xhat = sum_g_xhat.data<A>()});
       }
       if (wants(0)) backward_input(table, grad_y, sum_g, sum_g_xhat);
       if (wants(1)) input(1).deliver(std::move(sum_g_xhat));
@@ -35,8 +38,8 @@ struct BatchNormNode final : Node {
     // Nobody else holds grad_y and nothing has arrived at x yet: overwrite in place instead of writing a second tensor.
     const bool in_place = grad_y.sole_owner() && !input(0).has_gradient() && !input(0).has_fixed_buffer();
     const GradTarget x = in_place ? GradTarget{grad_y, Accumulate::kWrite} : input(0).claim();
-    table.batch_norm_backward_input({}, {.shape = shape_, .x = x_.data<T>(), .grad_y = grad_y.data<T>(), .mean = mean_.data<A>(),
-                                         .inv_std = inv_std_.data<A>(), .scale = scale_.data<A>(),
+    table.batch_norm_backward_input({}, {.shape = shape_, .x = sums_->x.data<T>(), .grad_y = grad_y.data<T>(), .mean = sums_->mean.data<A>(),
+                                         .inv_std = sums_->inv_std.data<A>(), .scale = scale_.data<A>(),
                                          .sum_g = batch_statistics ? sum_g.data<A>() : nullptr,
                                          .sum_g_xhat = batch_statistics ? sum_g_xhat.data<A>() : nullptr,
                                          .grad_x = x.tensor.data<T>(), .accumulate = x.accumulate});
@@ -45,7 +48,8 @@ struct BatchNormNode final : Node {
 
   kernels::BatchNormShape shape_;
   BatchNormMode mode_;
-  Tensor x_, mean_, inv_std_, scale_;
+  std::shared_ptr<GradientSums> sums_;  // with x and its statistics; perhaps filled by the op that writes the gradient at y
+  Tensor scale_;
 };
 
 }  // namespace
@@ -81,7 +85,10 @@ Variable batch_norm(const Variable& pending_x, const Variable& gamma, const Vari
     table.batch_norm_affine({}, {.channels = channels, .mean = mean.data<A>(), .variance = variance.data<A>(), .gamma = gamma.stored().data<A>(),
                                  .beta = beta.stored().data<A>(), .eps = buffers.eps, .scale = scale.data<A>(), .shift = shift.data<A>(),
                                  .inv_std = inv_std.data<A>()});
-    const Variable recorded = record<BatchNormNode>(x.stored(), {&x, &gamma, &beta}, shape, mode, x.stored(), mean, inv_std, scale);
+    if (!needs_node({&x, &gamma, &beta})) return Variable(x.stored(), {.scale = scale, .shift = shift, .relu = false}, nullptr);
+    const auto sums = std::make_shared<GradientSums>(GradientSums{.x = x.stored(), .mean = mean, .inv_std = inv_std, .sum_g = {}, .sum_g_xhat = {}});
+    const Variable recorded = record<BatchNormNode>(x.stored(), {&x, &gamma, &beta}, shape, mode, sums, scale);
+    if (mode == BatchNormMode::kBatch || gamma.requires_grad() || beta.requires_grad()) recorded.slot()->want_sums(sums);
     return Variable(x.stored(), {.scale = scale, .shift = shift, .relu = false}, recorded.slot());
   });
 }

@@ -27,26 +27,19 @@ kernels::DepthwiseConvShape checked_shape(const Variable& x, const Variable& wei
 }
 
 struct DepthwiseConvNode final : Node {
-  explicit DepthwiseConvNode(const DepthwiseOperands& operands)
-      : shape_(operands.shape), x_(operands.x), pending_(operands.pending), weight_(operands.weight) {}
+  explicit DepthwiseConvNode(const DepthwiseOperands& operands) : operands_(operands) {}
   const char* name() const override { return "depthwise_conv"; }
 
   void backward(Tensor grad_y) override {
     dispatch(grad_y, [&]<class T>(const KernelTable<T>& table) {
-      using A = Accumulator<T>;
-      const GradTarget x = wants(0) ? input(0).claim() : GradTarget{};
-      const WeightTargets targets = claim_weight_and_bias(slot(1), slot(2), weight_, false);
-      table.depthwise_conv_backward({}, {.shape = shape_, .x = x_.data<T>(), .prologue = prologue_of<T>(pending_), .weight = weight_.data<T>(),
-                                         .grad_y = grad_y.data<T>(), .grad_x = x.tensor.data_or_null<T>(), .accumulate_x = x.accumulate,
-                                         .grad_weight = targets.weight.data_or_null<A>(), .grad_bias = targets.bias.data_or_null<A>(),
-                                         .accumulate_weight = targets.accumulate});
+      auto arguments = operands_.claim<T>(slot(0), slot(1), slot(2), table.depthwise_conv_backward_sums != nullptr);
+      arguments.convolution.grad_y = grad_y.data<T>();
+      if (arguments.mean) table.depthwise_conv_backward_sums({}, arguments);
+      else table.depthwise_conv_backward({}, arguments.convolution);
     });
   }
 
-  kernels::DepthwiseConvShape shape_;
-  Tensor x_;
-  PendingAffine pending_;
-  Tensor weight_;
+  DepthwiseOperands operands_;
 };
 
 }  // namespace

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "engine/autograd/variable.h"
+#include "engine/ops/record.h"
 #include "kernels/depthwise_conv.h"
 
 namespace sepia::ops {
@@ -14,12 +15,37 @@ struct DepthwiseOperands {
 
   /// The convolution's output, computed now.
   Tensor forward() const;
+  /// Arguments of a backward kernel that delivers the gradients of x, weight and bias; a null slot wants none. The gradient of the output is left
+  /// to be set. Where a batch norm made x and wants sums of its gradient, they are asked for (mean not null), unless `sums` forbids it.
+  template <class T>
+  kernels::DepthwiseConvBackwardSums<T> claim(GradSlot* x_slot, GradSlot* weight_slot, GradSlot* bias_slot, bool sums) const;
 
   kernels::DepthwiseConvShape shape;
   Tensor x;
   PendingAffine pending;  // of x
   Tensor weight, bias;    // bias may be undefined
 };
+
+template <class T>
+kernels::DepthwiseConvBackwardSums<T> DepthwiseOperands::claim(GradSlot* x_slot, GradSlot* weight_slot, GradSlot* bias_slot, bool sums) const {
+  using A = Accumulator<T>;
+  const GradTarget target = x_slot ? x_slot->claim() : GradTarget{};
+  const WeightTargets parameters = claim_weight_and_bias(weight_slot, bias_slot, weight, false);
+  kernels::DepthwiseConvBackwardSums<T> arguments{
+      .convolution = {.shape = shape, .x = x.data<T>(), .prologue = prologue_of<T>(pending), .weight = weight.data<T>(), .grad_y = nullptr,
+                      .grad_x = target.tensor.data_or_null<T>(), .accumulate_x = target.accumulate,
+                      .grad_weight = parameters.weight.data_or_null<A>(), .grad_bias = parameters.bias.data_or_null<A>(),
+                      .accumulate_weight = parameters.accumulate},
+      .mean = nullptr, .inv_std = nullptr, .sum_g = nullptr, .sum_g_xhat = nullptr};
+  GradientSums* const wanted = target.sums;
+  if (!sums || !wanted || wanted->x.data<T>() != arguments.convolution.x) return arguments;
+  for (Tensor* sum : {&wanted->sum_g, &wanted->sum_g_xhat}) *sum = Tensor::empty(wanted->mean.shape(), kDTypeOf<A>, x.device());
+  arguments.mean = wanted->mean.data<A>();
+  arguments.inv_std = wanted->inv_std.data<A>();
+  arguments.sum_g = wanted->sum_g.data<A>();
+  arguments.sum_g_xhat = wanted->sum_g_xhat.data<A>();
+  return arguments;
+}
 
 /// Its output as a variable, with a node on the tape where one is wanted.
 Variable carry_out(const PendingConvolution& convolution);

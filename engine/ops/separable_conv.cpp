@@ -10,16 +10,23 @@ struct SeparableConvNode final : Node {
       : depthwise_(depthwise), shape_(shape), weight_(weight.stored()) {}
   const char* name() const override { return "separable_conv"; }
 
-  // The calls of LinearNode and DepthwiseConvNode in turn.
+  // In fused kernels where the backend has them, else the calls of LinearNode and DepthwiseConvNode in turn.
   void backward(Tensor grad_y) override {
     dispatch(grad_y, [&]<class T>(const KernelTable<T>& table) {
       if (wants(3) || wants(4)) backward_pointwise_weight(table, grad_y);
       if (!wants(0) && !wants(1) && !wants(2)) return;
+      const bool fused = table.separable_conv_backward_input != nullptr;
+      auto arguments = depthwise_.claim<T>(slot(0), slot(1), slot(2), fused);
+      if (fused) {
+        return table.separable_conv_backward_input({}, {.out_features = shape_.out_features, .grad_y = grad_y.data<T>(),
+                                                        .pointwise_weight = weight_.data<T>(), .depthwise = arguments});
+      }
       const Tensor grad_u = Tensor::empty(output_shape(depthwise_.shape), grad_y.dtype(), grad_y.device());
       table.linear_backward_input({}, {.shape = shape_, .grad_y = grad_y.data<T>(), .weight = weight_.data<T>(), .x = nullptr, .prologue = {},
                                        .grad_x = grad_u.data<T>(), .accumulate = Accumulate::kWrite});
       grad_y = Tensor();
-      backward_depthwise(table, grad_u);
+      arguments.convolution.grad_y = grad_u.data<T>();
+      table.depthwise_conv_backward({}, arguments.convolution);
     });
   }
 
@@ -27,22 +34,19 @@ struct SeparableConvNode final : Node {
   template <class T>
   void backward_pointwise_weight(const KernelTable<T>& table, const Tensor& grad_y) {
     using A = Accumulator<T>;
-    const Tensor u = depthwise_.forward();
     const WeightTargets targets = claim_weight_and_bias(slot(3), slot(4), weight_, true);
+    if (table.separable_conv_backward_weight) {
+      table.separable_conv_backward_weight({}, {.shape = depthwise_.shape, .out_features = shape_.out_features, .x = depthwise_.x.data<T>(),
+                                                .prologue = prologue_of<T>(depthwise_.pending), .depthwise_weight = depthwise_.weight.data<T>(),
+                                                .depthwise_bias = depthwise_.bias.data_or_null<A>(), .grad_y = grad_y.data<T>(),
+                                                .grad_pointwise_weight = targets.weight.data<A>(), .grad_pointwise_bias = targets.bias.data_or_null<A>(),
+                                                .accumulate = targets.accumulate});
+      return;
+    }
+    const Tensor u = depthwise_.forward();
     table.linear_backward_weight({}, {.shape = shape_, .x = u.data<T>(), .prologue = {}, .grad_y = grad_y.data<T>(),
                                       .grad_weight = targets.weight.data<A>(), .grad_bias = targets.bias.data_or_null<A>(),
                                       .accumulate = targets.accumulate});
-  }
-
-  template <class T>
-  void backward_depthwise(const KernelTable<T>& table, const Tensor& grad_u) {
-    using A = Accumulator<T>;
-    const GradTarget x = wants(0) ? input(0).claim() : GradTarget{};
-    const WeightTargets targets = claim_weight_and_bias(slot(1), slot(2), depthwise_.weight, false);
-    table.depthwise_conv_backward({}, {.shape = depthwise_.shape, .x = depthwise_.x.data<T>(), .prologue = prologue_of<T>(depthwise_.pending),
-                                       .weight = depthwise_.weight.data<T>(), .grad_y = grad_u.data<T>(), .grad_x = x.tensor.data_or_null<T>(),
-                                       .accumulate_x = x.accumulate, .grad_weight = targets.weight.data_or_null<A>(),
-                                       .grad_bias = targets.bias.data_or_null<A>(), .accumulate_weight = targets.accumulate});
   }
 
   DepthwiseOperands depthwise_;

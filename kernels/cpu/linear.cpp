@@ -11,11 +11,10 @@
 #include "kernels/cpu/dot_rows.h"
 #include "kernels/cpu/gemm.h"
 #include "kernels/cpu/kernels.h"
-#include "kernels/cpu/outer_product.h"
-#include "kernels/cpu/partials.h"
 #include "kernels/cpu/rows.h"
 #include "kernels/cpu/scratch.h"
 #include "kernels/cpu/transpose.h"
+#include "kernels/cpu/weight_gradient.h"
 #include "kernels/cpu/weight_product.h"
 
 namespace sepia::kernels::cpu {
@@ -207,53 +206,14 @@ void backward_weight_of_few_rows(const LinearBackwardWeight<T>& args) {
   });
 }
 
-// How the gradient of weights is cut, by shape alone: in chunks of rows, each with a partial sum of its own; large weights in groups of
-// outputs too, so that there are fewer partial sums to write and to read again. Not more than two: each group packs the same rows of x.
-struct WeightCut {
-  explicit WeightCut(const LinearShape& s, std::int64_t biases) {
-    constexpr std::int64_t kPieces = 8, kMostGroups = 2, kGroupWeights = 1 << 16, kLeastRows = 256;
-    const std::int64_t weights = s.in_features * s.out_features, wanted = std::clamp<std::int64_t>(weights / kGroupWeights, 1, kMostGroups);
-    outputs = std::min(s.out_features, pieces_of(pieces_of(s.out_features, wanted), kTileRows) * kTileRows);
-    groups = pieces_of(s.out_features, outputs);
-    chunks = cut_chunks(s.rows, groups == 1 ? kLeastRows : pieces_of(s.rows, pieces_of(kPieces, groups)), weights + biases);
-  }
-
-  std::int64_t outputs, groups;  // of a group; how many
-  Chunks chunks;
-};
-
 template <class T>
 void backward_weight(const LinearBackwardWeight<T>& args) {
   const LinearShape& s = args.shape;
   if (s.rows < kFewestPackedRows) return backward_weight_of_few_rows(args);
-  const std::int64_t weights = s.in_features * s.out_features, biases = args.grad_bias ? s.out_features : 0;
-  const WeightCut cut(s, biases);
-  const Chunks& chunks = cut.chunks;
-  const bool direct = chunks.count == 1, add = direct && args.accumulate == Accumulate::kAdd;
-  float* partials = direct ? nullptr : scratch(Scratch::kPartials, chunks.count * (weights + biases));
-  // Both panels and their packed copies stay in the second-level cache.
-  constexpr std::int64_t kPanelBytes = 3 << 18;
-  const std::int64_t panel = std::clamp<std::int64_t>(kPanelBytes / static_cast<std::int64_t>(sizeof(T)) / (s.in_features + s.out_features) / 16 * 16, 64, 1024);
-  parallel_for(chunks.count * cut.groups, [&](std::int64_t piece) {
-    const std::int64_t chunk = piece / cut.groups, output = piece % cut.groups * cut.outputs, outputs = std::min(cut.outputs, s.out_features - output);
-    float* partial = direct ? args.grad_weight : partials + chunk * (weights + biases);
-    float* bias = direct ? args.grad_bias : partial + weights;
-    if (args.grad_bias && !add) std::fill_n(bias + output, outputs, 0.0F);
-    for (std::int64_t first = chunks.begin(chunk); first < chunks.end(chunk); first += panel) {
-      const std::int64_t rows = std::min(panel, chunks.end(chunk) - first);
-      const T* grad_y = args.grad_y + first * s.out_features;
-      outer_product(OuterProduct<T>{.rows = rows,
-                                    .outputs = outputs,
-                                    .inputs = s.in_features,
-                                    .g = grad_y + output,
-                                    .ldg = s.out_features,
-                                    .x = activated_panel(s, args.prologue, args.x, first, rows),
-                                    .sums = partial + output * s.in_features,
-                                    .add = add || first > chunks.begin(chunk)});
-      if (args.grad_bias) add_column_sums({rows, outputs, s.out_features}, grad_y + output, bias + output);
-    }
-  });
-  if (!direct) combine_partials(partials, chunks.count, weights, biases, args.grad_weight, args.grad_bias, args.accumulate);
+  // Groups, but not more than two: each packs the same rows of x.
+  constexpr std::int64_t kMostGroups = 2;
+  weight_gradient(WeightGradient<T>{s, args.grad_y, args.grad_weight, args.grad_bias, args.accumulate}, WeightCut(s, args.grad_bias != nullptr, 1, kMostGroups),
+                  [&](std::int64_t first, std::int64_t rows) { return activated_panel(s, args.prologue, args.x, first, rows); });
 }
 
 }  // namespace

@@ -20,9 +20,8 @@ struct OuterProduct {
 };
 
 /// On the calling thread, by the register tile of packed_product.h with g in place of the rows: x is packed in blocks of columns first, g
-/// is read across (bf16: in pairs of rows, laid side by side first). Rows are added in order. bf16 on a
-/// processor with matrix units (AMX) is left to oneDNN. Cost: 2 rows outputs inputs FLOP; near the
-/// processor's peak where g and x fit the second-level cache.
+/// is read across (bf16: in pairs of rows, laid side by side first). Rows are added in order. bf16 on a processor with matrix units (AMX)
+/// is left to oneDNN. Cost: 2 rows outputs inputs FLOP; near the processor's peak where g and x fit the second-level cache.
 void outer_product(const OuterProduct<float>& product);
 void outer_product(const OuterProduct<bf16>& product);
 

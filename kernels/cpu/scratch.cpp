@@ -1,7 +1,6 @@
 #include "kernels/cpu/scratch.h"
 
 #include <array>
-#include <memory>
 
 #include "engine/base/error.h"
 #include "kernels/host_memory.h"
@@ -9,11 +8,8 @@
 namespace sepia::kernels::cpu {
 namespace {
 
-struct Free {
-  void operator()(float* pointer) const { host_release(pointer); }
-};
 struct Buffer {
-  std::unique_ptr<float, Free> memory;
+  HostBlock memory;
   std::int64_t count = 0;
 };
 thread_local std::array<Buffer, static_cast<std::size_t>(Scratch::kCount)> t_buffers;
@@ -28,11 +24,11 @@ float* scratch(Scratch slot, std::int64_t count) {
     const auto bytes = static_cast<std::size_t>(rounded) * sizeof(float);
     buffer.memory.reset();  // the old contents are not wanted: free before asking for more
     buffer.count = 0;
-    buffer.memory.reset(static_cast<float*>(host_allocate(bytes)));
+    buffer.memory.reset(host_allocate(bytes));
     SEPIA_CHECK_KIND(buffer.memory, ErrorKind::kMemory, "no memory for ", bytes, " bytes of kernel scratch; use a smaller batch");
     buffer.count = rounded;
   }
-  return buffer.memory.get();
+  return static_cast<float*>(buffer.memory.get());
 }
 
 }  // namespace sepia::kernels::cpu

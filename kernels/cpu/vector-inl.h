@@ -221,6 +221,13 @@ HWY_INLINE void store(Lanes lanes, V v, T* p, Accumulate accumulate) {
   lanes.store(accumulate == Accumulate::kAdd ? hn::Add(lanes.load(p), v) : v, p);
 }
 
+/// v as it reads from memory once it was stored as a T.
+template <class T>
+HWY_INLINE V as_stored(V v) {
+  if constexpr (sizeof(T) == sizeof(bf16)) return widened(narrowed(v));
+  else return v;
+}
+
 /// Elements that one piece of an element-wise kernel works on: 64 or 128 KiB, enough to hide the cost of handing out pieces.
 inline constexpr std::int64_t kPieceFloats = 32768;
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <map>
-#include <memory>
 #include <mutex>
 #include <tuple>
 #include <type_traits>
@@ -17,10 +16,6 @@
 
 namespace sepia::kernels::cpu {
 namespace {
-
-struct Free {
-  void operator()(void* pointer) const { host_release(pointer); }
-};
 
 // Packed matrices that are kept, by where the weights lie and how they are read.
 class HeldWeights {
@@ -42,7 +37,7 @@ class HeldWeights {
     const auto found = packed_.find(key);
     if (found != packed_.end()) return static_cast<const T*>(found->second.get());
     const auto bytes = static_cast<std::size_t>(packed_size(m.data, m.k, m.n)) * sizeof(T);
-    std::unique_ptr<void, Free> memory(host_allocate(bytes));
+    HostBlock memory(host_allocate(bytes));
     SEPIA_CHECK_KIND(memory, ErrorKind::kMemory, "no memory for ", bytes, " bytes of packed weights");
     T* packed = static_cast<T*>(memory.get());
     pack_matrix(m, packed);
@@ -54,7 +49,7 @@ class HeldWeights {
   using Key = std::tuple<const void*, std::size_t, std::int64_t, std::int64_t, bool>;
   std::mutex mutex_;
   int holders_ = 0;
-  std::map<Key, std::unique_ptr<void, Free>> packed_;
+  std::map<Key, HostBlock> packed_;
 };
 
 HeldWeights& held_weights() {
@@ -111,18 +106,24 @@ template class WeightProduct<float>;
 template class WeightProduct<bf16>;
 
 ProductCut::ProductCut(std::int64_t rows, std::int64_t k, std::int64_t n, std::int64_t row_step) {
-  // A panel of `most` rows is three eighths of a MiB in float. Panels come in eights where that leaves them 24 rows, so that threads
-  // finish together.
-  constexpr std::int64_t kPanelNumbers = 98304, kFewest = 24, kPieces = 8, kEnough = 4, kNarrowest = 128;
-  const std::int64_t most = std::clamp<std::int64_t>(kPanelNumbers / std::max<std::int64_t>(k, 1), 48, 504);
-  // Few rows and many columns: every thread reads all rows, or most of them, and columns of its own.
-  const bool by_columns = rows < kPieces * kFewest && n >= kEnough * kNarrowest;
-  const std::int64_t wanted = std::max<std::int64_t>(1, kPieces * pieces_of(rows, kPieces * most));
-  panel = pieces_of(by_columns ? std::min(rows, most) : std::max(kFewest, pieces_of(rows, wanted)), row_step) * row_step;
+  constexpr std::int64_t kPanelNumbers = 98304, kPieces = 8, kEnough = 4, kFewestRows = 24, kNarrowest = 128;
+  const std::int64_t most = std::clamp<std::int64_t>(kPanelNumbers / std::max<std::int64_t>(k, 1), 48, 504);  // three eighths of a MiB in float
+  std::int64_t wanted_panel = 0, wanted_pieces = kEnough;
+  if (rows < kPieces * kFewestRows && n >= kEnough * kNarrowest) {
+    // Few rows and many columns: every thread reads all rows, or most of them, and columns of its own.
+    wanted_panel = std::min(rows, most);
+    wanted_pieces = kPieces;
+  } else {
+    // Panels come in eights where that leaves them enough rows, so that threads finish together.
+    const std::int64_t rounds = pieces_of(rows, kPieces * most);
+    wanted_panel = std::max(kFewestRows, pieces_of(rows, std::max<std::int64_t>(1, kPieces * rounds)));
+  }
+  panel = pieces_of(wanted_panel, row_step) * row_step;
   panels = pieces_of(rows, panel);
-  const std::int64_t pieces = by_columns ? kPieces : kEnough;
-  const std::int64_t cuts = panels == 0 || panels >= kEnough ? 1 : std::clamp<std::int64_t>(pieces_of(pieces, panels), 1, std::max<std::int64_t>(1, n / kNarrowest));
-  columns = pieces_of(pieces_of(n, cuts), packed_columns()) * packed_columns();
+  // Too few panels for the threads: columns are cut as well, into groups that are not too narrow.
+  const bool enough = panels == 0 || panels >= kEnough;
+  const std::int64_t wanted_groups = enough ? 1 : std::clamp<std::int64_t>(pieces_of(wanted_pieces, panels), 1, std::max<std::int64_t>(1, n / kNarrowest));
+  columns = pieces_of(pieces_of(n, wanted_groups), packed_columns()) * packed_columns();
   groups = pieces_of(n, columns);
 }
 

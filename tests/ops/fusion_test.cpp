@@ -42,6 +42,19 @@ std::vector<FusionCase> fusion_cases() {
       {"separable_conv", 180, [](const Variable& h, const auto& w, const Variable&) {
          return ops::linear(ops::depthwise_conv(h, w.at("depthwise"), w.at("shift"), {.recompute = true}), w.at("linear"), w.at("bias"));
        }},
+      // Two gradients arrive at h: what an op that writes one leaves of its sums for a batch norm must not outlive the other.
+      {"depthwise_conv_then_add", 70, [](const Variable& h, const auto& w, const Variable& plain) {
+         const Variable sum = ops::add(h, plain);
+         return ops::add(sum, ops::depthwise_conv(h, w.at("depthwise"), Variable(), {}));
+       }},
+      {"add_then_depthwise_conv", 70, [](const Variable& h, const auto& w, const Variable& plain) {
+         const Variable convolved = ops::depthwise_conv(h, w.at("depthwise"), Variable(), {});
+         return ops::add(ops::add(h, plain), convolved);
+       }},
+      {"depthwise_conv_twice", 140, [](const Variable& h, const auto& w, const Variable&) {
+         const Variable first = ops::depthwise_conv(h, w.at("depthwise"), Variable(), {});
+         return ops::add(first, ops::depthwise_conv(h, w.at("depthwise"), w.at("shift"), {}));
+       }},
       {"linear", 60, [](const Variable& h, const auto& w, const Variable&) { return ops::linear(h, w.at("linear"), w.at("bias")); }},
       {"max_pool", 4, [](const Variable& h, const auto&, const Variable&) { return ops::max_pool(h, {}); }},
       {"max_pool_overlapping", 9, [](const Variable& h, const auto&, const Variable&) { return ops::max_pool(h, {.kernel = 3, .stride = 2, .padding = 1}); }},
