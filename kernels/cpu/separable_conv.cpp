@@ -80,7 +80,7 @@ void forward(const LaunchContext& context, const SeparableConvForward<T>& args) 
   });
 }
 
-// The gradient at the depthwise output of one picture after another, a few rows at a time: those that the next input rows need.
+// The gradient at the depthwise output of a picture, a few rows at a time: those that the next input rows need.
 template <class T>
 class GradientBand {
  public:
@@ -90,24 +90,25 @@ class GradientBand {
     band_ = std::clamp<std::int64_t>(most / s_.out_width(), 1, s_.out_height());
   }
 
-  /// The whole way back of picture n, its sums added to `sums`.
-  void take_back(std::int64_t n, float* sums) {
+  /// The way back of input rows [begin, end) of picture n, its sums added to `sums`.
+  void take_back(std::int64_t n, std::int64_t begin, std::int64_t end, float* sums) {
     const WindowAxis vertical{s_.height, s_.out_height(), s_.kernel_h, s_.stride, s_.padding};
-    const std::int64_t width = s_.out_width(), row = width * s_.channels;
+    const std::int64_t width = s_.out_width(), row = width * s_.channels, last = vertical.outputs_over(end - 1).end;
     T* rows = scratch_of<T>(Scratch::kPanel, (band_ + s_.kernel_h) * row);
-    std::int64_t first = 0, made = 0;  // the band holds output rows [first, made)
-    for (std::int64_t done = 0; done < s_.height;) {
-      if (made < s_.out_height()) {
-        const std::int64_t needed = std::min(vertical.outputs_over(done).begin, made), end = std::min(s_.out_height(), made + band_);
+    std::int64_t first = vertical.outputs_over(begin).begin, made = first;  // the band holds output rows [first, made)
+    while (begin < end) {
+      if (made < last) {
+        const std::int64_t needed = std::min(vertical.outputs_over(begin).begin, made), next = std::min(last, made + band_);
         std::copy(rows + (needed - first) * row, rows + (made - first) * row, rows);
         first = needed;
-        product_.run((end - made) * width, args_.grad_y + (n * s_.out_height() + made) * width * args_.out_features, 0, s_.channels, nullptr,
+        product_.run((next - made) * width, args_.grad_y + (n * s_.out_height() + made) * width * args_.out_features, 0, s_.channels, nullptr,
                      rows + (made - first) * row, s_.channels);
-        made = end;
+        made = next;
       }
-      const std::int64_t begin = done;
-      while (done < s_.height && vertical.outputs_over(done).end <= made) ++done;
+      std::int64_t done = begin;
+      while (done < end && vertical.outputs_over(done).end <= made) ++done;
       depthwise_conv_backward_rows(args_.depthwise, n, begin, done, {rows, first}, sums);
+      begin = done;
     }
   }
 
@@ -118,13 +119,16 @@ class GradientBand {
   std::int64_t band_;  // output rows of a product
 };
 
-// Pictures are the pieces of work, so there must be enough of them.
+// Pieces of work are pictures, or strips of input rows where there are few and they are high: two strips both make the output rows at their
+// border.
 template <class T>
 void backward_input(const LaunchContext& context, const SeparableConvBackwardInput<T>& args) {
-  constexpr std::int64_t kFewestPictures = 8;
+  constexpr std::int64_t kPieces = 8, kFewestPieces = 4, kLeastRows = 16;
   const DepthwiseConvShape& s = args.depthwise.convolution.shape;
   const LinearShape linear{s.batch * s.out_height() * s.out_width(), s.channels, args.out_features};
-  if (s.batch < kFewestPictures || linear.rows < kFewestPackedRows || !depthwise_backward_in_rows(s)) {
+  const std::int64_t wanted = pieces_of(kPieces, std::max<std::int64_t>(s.batch, 1)), strip = std::max(kLeastRows, pieces_of(s.height, wanted));
+  const std::int64_t strips = pieces_of(s.height, strip), pieces = s.batch * strips;
+  if (pieces < kFewestPieces || linear.rows < kFewestPackedRows || !depthwise_backward_in_rows(s)) {
     DepthwiseConvBackwardSums<T> depthwise = args.depthwise;
     T* grad_u = scratch_of<T>(Scratch::kBetween, linear.rows * s.channels);
     linear_backward_input(context, LinearBackwardInput<T>{linear, args.grad_y, args.pointwise_weight, nullptr, {}, grad_u, Accumulate::kWrite});
@@ -133,12 +137,14 @@ void backward_input(const LaunchContext& context, const SeparableConvBackwardInp
   }
   const WeightProduct<T> product({args.pointwise_weight, args.out_features, s.channels, false});
   const std::int64_t floats = depthwise_backward_floats(args.depthwise);
-  float* sums = scratch(Scratch::kPartials, s.batch * floats);
-  parallel_for(s.batch, [&](std::int64_t n) {
-    std::fill_n(sums + n * floats, floats, 0.0F);
-    GradientBand<T>(args, product).take_back(n, sums + n * floats);
+  float* sums = scratch(Scratch::kPartials, pieces * floats);
+  parallel_for(pieces, [&](std::int64_t piece) {
+    const std::int64_t begin = piece % strips * strip;
+    float* const own = sums + piece * floats;
+    std::fill_n(own, floats, 0.0F);
+    GradientBand<T>(args, product).take_back(piece / strips, begin, std::min(s.height, begin + strip), own);
   });
-  depthwise_backward_combine(args.depthwise, sums, s.batch);
+  depthwise_backward_combine(args.depthwise, sums, pieces);
 }
 
 template <class T>

@@ -157,7 +157,9 @@ void check_all(const KernelTable<T>& table) {
   check(table, {.shape = {.batch = 8, .height = 8, .width = 8, .channels = 400}, .out = 700, .biases = false});  // a picture takes several bands
   check(table, {.shape = {.batch = 8, .height = 5, .width = 700, .channels = 5}, .out = 150, .prologue = false});  // a band is a row
   check(table, {.shape = {.batch = 8, .height = 1, .width = 16, .channels = 20}, .out = 12});
-  check(table, {.shape = {.batch = 2, .height = 20, .width = 20, .channels = 40}, .out = 30, .accumulate = Accumulate::kAdd});  // few pictures
+  check(table, {.shape = {.batch = 2, .height = 20, .width = 20, .channels = 40}, .out = 30, .accumulate = Accumulate::kAdd});  // few small pictures
+  check(table, {.shape = {.batch = 1, .height = 70, .width = 31, .channels = 40}, .out = 30});                                  // in strips
+  check(table, {.shape = {.batch = 3, .height = 51, .width = 20, .channels = 70, .stride = 2}, .out = 400});
   check(table, {.shape = {.batch = 1, .height = 3, .width = 3, .channels = 20}, .out = 12});                                    // few rows
   check(table, {.shape = {.batch = 8, .height = 12, .width = 9, .channels = 17, .kernel_h = 5, .kernel_w = 5, .stride = 1, .padding = 2}, .out = 12});
 }
