@@ -19,9 +19,9 @@ nn::Linear::Options fc1_options(std::int64_t image_size) {
 
 SimpleNet::SimpleNet(std::int64_t image_size, std::int64_t classes)
     : image_size_(image_size),
-      conv1_(add<nn::Conv2d>("conv1", nn::Conv2d::Options{.in_channels = 3, .out_channels = 6, .kernel = 7})),
-      conv2_(add<nn::Conv2d>("conv2", nn::Conv2d::Options{.in_channels = 6, .out_channels = 16, .kernel = 7})),
-      conv3_(add<nn::Conv2d>("conv3", nn::Conv2d::Options{.in_channels = 16, .out_channels = 24, .kernel = 7})),
+      conv1_(add<nn::Conv2d>("conv1", nn::Conv2d::Options{.in_channels = 3, .out_channels = 6, .kernel = 7, .pooled = true})),
+      conv2_(add<nn::Conv2d>("conv2", nn::Conv2d::Options{.in_channels = 6, .out_channels = 16, .kernel = 7, .pooled = true})),
+      conv3_(add<nn::Conv2d>("conv3", nn::Conv2d::Options{.in_channels = 16, .out_channels = 24, .kernel = 7, .pooled = true})),
       fc1_(add<nn::Linear>("fc1", fc1_options(image_size))),
       fc2_(add<nn::Linear>("fc2", nn::Linear::Options{.in_features = 1024, .out_features = 256})),
       fc3_(add<nn::Linear>("fc3", nn::Linear::Options{.in_features = 256, .out_features = classes})),

@@ -55,7 +55,7 @@ Variable Variable::detach() const {
 }
 
 const Variable& Variable::checked() const {
-  SEPIA_CHECK_KIND(!convolution_, ErrorKind::kInternal, "[variable] a depthwise convolution is pending; call materialise() first");
+  SEPIA_CHECK_KIND(!convolution_, ErrorKind::kInternal, "[variable] a convolution is pending; call materialise() first");
   return *this;
 }
 

@@ -1,5 +1,4 @@
-// A value in a network: a tensor, perhaps an affine map and a ReLU or a depthwise convolution that are still to be applied, and where its
-// gradient goes.
+// A value in a network: a tensor, perhaps an affine map and a ReLU or a convolution that are still to be applied, and where its gradient goes.
 #pragma once
 
 #include <memory>
@@ -24,8 +23,9 @@ struct PendingConvolution;
 ///
 /// Batch normalisation and ReLU return their input's tensor with a pending affine instead of computing a new one. An op that can
 /// apply it on load (convolutions, linear, pooling, add) does; any other asks for materialise() (engine/ops/materialise.h).
-/// A depthwise convolution may be left pending as a whole, for the pointwise one behind it to carry both out: shape() is then that of its
-/// output, and there is neither a tensor nor a slot. Every op but linear carries it out first, by materialise() or carried_out().
+/// A convolution may be left pending as a whole, for the op behind it to carry both out: a depthwise one for the pointwise one (linear), a
+/// dense one, with a ReLU or without, for max_pool. shape() is then that of its output, and there is neither a tensor nor a slot. Every
+/// other op carries it out first, by materialise() or carried_out().
 /// Observers do not see any of this: value() is only for variables without a pending part, and module hooks materialise first.
 class Variable {
  public:
@@ -68,19 +68,22 @@ class Variable {
   std::shared_ptr<const PendingConvolution> convolution_;
 };
 
-/// depthwise_conv(x, weight, bias), checked but not computed (kernels/depthwise_conv.h). It is computed from what its tensors hold then,
-/// and anew for each op that reads it.
+/// depthwise_conv(x, weight, bias) or conv2d(x, weight, bias), checked but not computed (kernels/depthwise_conv.h, kernels/conv2d.h). It is
+/// computed from what its tensors hold then, and anew for each op that reads it.
 struct PendingConvolution {
   Variable x, weight, bias;  ///< x without a pending convolution of its own; bias may be undefined
   int stride = 1, padding = 1;
   Shape shape;               ///< of its output
+  bool relu = false;         ///< of a dense one: a ReLU follows, pending too
+
+  bool dense() const { return weight.shape().ndim() == 4; }
 };
 
 /// Runs backward from `root`, whose gradient is `seed` (of its shape and type; default: one for a scalar). Afterwards leaves and
 /// retained values hold their gradients; the tape behind root is gone. Contributions to leaves add to what they hold:
 /// GradSlot::clear() starts anew. Throws kUsage when root depends on nothing that wants a gradient, when the seed is missing or
 /// does not fit, and when an earlier backward has used up a part of the tape (sum the two roots and run backward once); kInternal when a
-/// depthwise convolution is pending at root.
+/// convolution is pending at root.
 void backward(const Variable& root, std::optional<Tensor> seed = std::nullopt);
 
 /// Whether ops record nodes on this thread.

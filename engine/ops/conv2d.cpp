@@ -1,10 +1,16 @@
 #include "engine/ops/conv2d.h"
 
 #include "engine/ops/materialise.h"
+#include "engine/ops/pending_convolution.h"
 #include "engine/ops/record.h"
 
 namespace sepia::ops {
 namespace {
+
+kernels::Conv2dShape kernel_shape(const Variable& x, const Variable& weight, int stride, int padding) {
+  return {.batch = x.shape()[0], .height = x.shape()[1], .width = x.shape()[2], .in_channels = x.shape()[3], .out_channels = weight.shape()[0],
+          .kernel_h = weight.shape()[1], .kernel_w = weight.shape()[2], .stride = stride, .padding = padding};
+}
 
 kernels::Conv2dShape checked_shape(const Variable& x, const Variable& weight, const Variable& bias, const Conv2dParams& params) {
   SEPIA_CHECK(x.shape().ndim() == 4, "[conv2d] input must be (N, H, W, C), got ", x.shape());
@@ -13,9 +19,7 @@ kernels::Conv2dShape checked_shape(const Variable& x, const Variable& weight, co
   SEPIA_CHECK(!bias.defined() || bias.shape() == Shape({weight.shape()[0]}), "[conv2d] bias must be (", weight.shape()[0], "), got ", bias.shape());
   SEPIA_CHECK(params.stride >= 1 && params.padding >= 0, "[conv2d] stride must be at least 1 and padding at least 0");
   check_weight_and_bias("conv2d", x, weight, bias);
-  const kernels::Conv2dShape shape{.batch = x.shape()[0], .height = x.shape()[1], .width = x.shape()[2], .in_channels = x.shape()[3],
-                                   .out_channels = weight.shape()[0], .kernel_h = weight.shape()[1], .kernel_w = weight.shape()[2],
-                                   .stride = params.stride, .padding = params.padding};
+  const kernels::Conv2dShape shape = kernel_shape(x, weight, params.stride, params.padding);
   SEPIA_CHECK(shape.height + 2 * shape.padding >= shape.kernel_h && shape.width + 2 * shape.padding >= shape.kernel_w,
               "[conv2d] a ", shape.kernel_h, "x", shape.kernel_w, " kernel does not fit a picture of ", shape.height, "x", shape.width,
               "; use a larger --image-size");
@@ -52,15 +56,30 @@ struct Conv2dNode final : Node {
 
 }  // namespace
 
-Variable conv2d(const Variable& given_x, const Variable& weight, const Variable& bias, const Conv2dParams& params) {
-  const Variable x = carried_out(given_x);
-  const kernels::Conv2dShape shape = checked_shape(x, weight, bias, params);
-  Tensor y = Tensor::empty({shape.batch, shape.out_height(), shape.out_width(), shape.out_channels}, x.dtype(), x.device());
-  dispatch(y, [&]<class T>(const KernelTable<T>& table) {
+kernels::Conv2dShape kernel_shape_of_dense(const PendingConvolution& convolution) {
+  return kernel_shape(convolution.x, convolution.weight, convolution.stride, convolution.padding);
+}
+
+Variable carry_out_dense(const PendingConvolution& convolution) {
+  const auto& [x, weight, bias, stride, padding, output_shape, relu] = convolution;
+  const kernels::Conv2dShape shape = kernel_shape_of_dense(convolution);
+  Tensor y = Tensor::empty(output_shape, x.dtype(), x.device());
+  dispatch(y, [&, &x = x, &weight = weight, &bias = bias]<class T>(const KernelTable<T>& table) {
     table.conv2d_forward({}, {.shape = shape, .x = x.stored().data<T>(), .prologue = prologue_of<T>(x.pending()),
                               .weight = weight.stored().data<T>(), .bias = bias.stored().data_or_null<Accumulator<T>>(), .y = y.data<T>()});
   });
-  return record<Conv2dNode>(std::move(y), {&x, &weight, &bias}, shape, x, weight);
+  const Variable output = record<Conv2dNode>(std::move(y), {&x, &weight, &bias}, shape, x, weight);
+  return relu ? ops::relu(output) : output;
+}
+
+Variable conv2d(const Variable& given_x, const Variable& weight, const Variable& bias, const Conv2dParams& params) {
+  const Variable x = carried_out(given_x);
+  const kernels::Conv2dShape shape = checked_shape(x, weight, bias, params);
+  const PendingConvolution convolution{x, weight, bias, params.stride, params.padding,
+                                       {shape.batch, shape.out_height(), shape.out_width(), shape.out_channels}};
+  if (!params.pooled || !has_conv2d_pool(convolution)) return carry_out_dense(convolution);
+  const Variable pending(std::make_shared<const PendingConvolution>(convolution));
+  return needs_node({&x, &weight, &bias}) ? pending : pending.detach();  // what is made without a tape stays off it, whoever carries it out
 }
 
 }  // namespace sepia::ops

@@ -8,6 +8,9 @@ namespace sepia::ops {
 struct Conv2dParams {
   int stride = 1;
   int padding = 0;  ///< zeros on all four sides
+  /// What follows is max_pool of 2x2 windows and stride 2, perhaps after a ReLU: where the device has a kernel for all of it (the CPU for few
+  /// channels), the result is left pending (engine/autograd/variable.h) and max_pool carries it out, there and back.
+  bool pooled = false;
 };
 
 /// x (N, H, W, C), weight (K, R, S, C), bias (K) or an undefined Variable -> (N, P, Q, K). Applies a pending affine and ReLU of x

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "engine/ops/materialise.h"
 #include "engine/ops/pending_convolution.h"
 #include "engine/ops/record.h"
 
@@ -48,9 +49,10 @@ struct LinearNode final : Node {
 
 }  // namespace
 
-Variable linear(const Variable& x, const Variable& weight, const Variable& bias) {
-  const kernels::LinearShape shape = checked_shape(x, weight, bias);
-  if (x.convolution()) return separable_conv(*x.convolution(), weight, bias);
+Variable linear(const Variable& given_x, const Variable& weight, const Variable& bias) {
+  const kernels::LinearShape shape = checked_shape(given_x, weight, bias);
+  if (given_x.convolution() && !given_x.convolution()->dense()) return separable_conv(*given_x.convolution(), weight, bias);
+  const Variable x = carried_out(given_x);
   std::array<std::int64_t, Shape::kMaxDims> extents{};
   const auto dims = static_cast<std::size_t>(x.shape().ndim());
   std::ranges::copy(x.shape().extents(), extents.begin());

@@ -25,7 +25,11 @@ struct MaterialiseNode final : Node {
 
 }  // namespace
 
-Variable carried_out(const Variable& x) { return x.convolution() ? carry_out(*x.convolution()) : x; }
+Variable carried_out(const Variable& x) {
+  const PendingConvolution* convolution = x.convolution();
+  if (!convolution) return x;
+  return convolution->dense() ? carry_out_dense(*convolution) : carry_out(*convolution);
+}
 
 Variable materialise(const Variable& given_x) {
   const Variable x = carried_out(given_x);
@@ -42,6 +46,11 @@ Variable materialise(const Variable& given_x) {
 }
 
 Variable relu(const Variable& given_x) {
+  if (const PendingConvolution* convolution = given_x.convolution(); convolution && convolution->dense()) {
+    PendingConvolution with_relu = *convolution;
+    with_relu.relu = true;
+    return Variable(std::make_shared<const PendingConvolution>(std::move(with_relu)));
+  }
   const Variable x = carried_out(given_x);
   PendingAffine pending = x.pending();
   pending.relu = true;

@@ -8,7 +8,7 @@ namespace sepia::ops {
 /// x with all that is pending carried out in memory; x itself when nothing is. One pass over x.
 Variable materialise(const Variable& x);
 
-/// x with a pending depthwise convolution carried out; a pending affine and ReLU stay. How every op begins that can apply these on load
+/// x with a pending convolution carried out; a pending affine and ReLU stay. How every op begins that can apply these on load
 /// but cannot convolve.
 Variable carried_out(const Variable& x);
 

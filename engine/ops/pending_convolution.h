@@ -1,8 +1,9 @@
-// A depthwise convolution that was left pending (engine/autograd/variable.h), as the ops that carry it out see it.
+// A convolution that was left pending (engine/autograd/variable.h), as the ops that carry it out see it.
 #pragma once
 
 #include "engine/autograd/variable.h"
 #include "engine/ops/record.h"
+#include "kernels/conv2d.h"
 #include "kernels/depthwise_conv.h"
 
 namespace sepia::ops {
@@ -48,10 +49,21 @@ kernels::DepthwiseConvBackwardSums<T> DepthwiseOperands::claim(GradSlot* x_slot,
 }
 
 /// Its output as a variable, with a node on the tape where one is wanted.
+/// Its output as a variable, with a node on the tape where one is wanted. Of a depthwise convolution, and of a dense one.
 Variable carry_out(const PendingConvolution& convolution);
+Variable carry_out_dense(const PendingConvolution& convolution);
 
 /// linear(convolution's output, weight, bias), whose arguments linear has checked: in one kernel where the backend has one, and without
 /// keeping the convolution's output for the way back, where it is made again.
 Variable separable_conv(const PendingConvolution& convolution, const Variable& weight, const Variable& bias);
+
+kernels::Conv2dShape kernel_shape_of_dense(const PendingConvolution& convolution);
+
+/// Whether the device has the kernels that conv2d_pool needs for this convolution.
+bool has_conv2d_pool(const PendingConvolution& convolution);
+
+/// max_pool of 2x2 windows and stride 2 over the dense convolution's output, ReLU included: one kernel there and one back. Keeps the pooled
+/// output and one byte for each number in it, neither the convolution's output nor its gradient.
+Variable conv2d_pool(const PendingConvolution& convolution);
 
 }  // namespace sepia::ops

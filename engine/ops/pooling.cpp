@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/ops/materialise.h"
+#include "engine/ops/pending_convolution.h"
 #include "engine/ops/record.h"
 
 namespace sepia::ops {
@@ -69,6 +70,9 @@ Padding padding_of(const Shape& x, const MaxPoolParams& params) {
 }  // namespace
 
 Variable max_pool(const Variable& given_x, const MaxPoolParams& params) {
+  const bool halves = params.kernel == 2 && params.stride == 2 && params.padding == 0 && !params.same;
+  const PendingConvolution* convolution = given_x.convolution();
+  if (halves && convolution && convolution->dense()) return conv2d_pool(*convolution);
   const Variable x = carried_out(given_x);
   SEPIA_CHECK(x.shape().ndim() == 4, "[max_pool] input must be (N, H, W, C), got ", x.shape());
   SEPIA_CHECK(params.kernel >= 1 && params.kernel <= 16 && params.stride >= 1 && params.padding >= 0 && params.padding <= params.kernel / 2,

@@ -14,7 +14,8 @@ struct MaxPoolParams {
   bool same = false;
 };
 
-/// x (N, H, W, C) -> (N, P, Q, C). Applies a pending affine and ReLU on load. Keeps one byte per output for backward, not x.
+/// x (N, H, W, C) -> (N, P, Q, C). Applies a pending affine and ReLU on load, and carries out a pending dense convolution in one kernel where
+/// windows are 2x2, 2 apart and without padding. Keeps one byte per output for backward, not x.
 /// Throws kUsage when the window is larger than the padded picture, kernel > 16, or `same` would pad rows and columns differently.
 Variable max_pool(const Variable& x, const MaxPoolParams& params);
 

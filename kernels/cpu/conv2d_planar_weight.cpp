@@ -12,8 +12,8 @@
 
 #include "engine/base/parallel_for.h"
 #include "kernels/cpu/conv2d_paths.h"
+#include "kernels/cpu/conv2d_planar.h"
 #include "kernels/cpu/partials.h"
-#include "kernels/cpu/planes.h"
 #include "kernels/cpu/scratch.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -165,10 +165,8 @@ void sum_planes(const bf16* planes, std::int64_t plane, std::int64_t channels, s
 }  // namespace
 
 template <class T>
-void conv2d_backward_weight_planar(const Conv2dBackwardWeight<T>& args) {
-  const Conv2dShape& s = args.shape;
-  const PlanarConv conv{s.batch,        s.height,   s.width,    s.in_channels, s.out_height(), s.out_width(),
-                        s.out_channels, s.kernel_h, s.kernel_w, s.stride,      s.padding,      s.padding};
+void planar_backward_weight(const Conv2dBackwardWeight<T>& args, const std::function<void(const Band&, const PlaneLayout&, T* planes)>& load) {
+  const PlanarConv conv = forward_correlation(args.shape);
   constexpr std::int64_t kSlack = 4 * 16;  // vectors of positions may reach beyond the last one
   constexpr std::int64_t kPositionsPerBand = 8192;  // planes stay in the second-level cache
   constexpr std::int64_t kPositionsPerDot = 2048;   // three of grad_y and one of x stay in the first-level cache
@@ -178,7 +176,6 @@ void conv2d_backward_weight_planar(const Conv2dBackwardWeight<T>& args) {
   const Chunks chunks = cut_chunks(conv.batch * bands.per_picture, 1, weights + biases);
   float* partials = scratch(Scratch::kPartials, chunks.count * (weights + biases));
   const std::int64_t in_picture = conv.in_height * conv.in_width * conv.in_channels;
-  const std::int64_t out_picture = conv.out_height * conv.out_width * conv.out_channels;
   parallel_for(chunks.count, [&](std::int64_t chunk) {
     float* partial = partials + chunk * (weights + biases);
     std::fill_n(partial, weights + biases, 0.0F);
@@ -186,10 +183,10 @@ void conv2d_backward_weight_planar(const Conv2dBackwardWeight<T>& args) {
     T* grad_y = scratch_of<T>(Scratch::kOutput, conv.out_channels * layout.out_plane);
     auto* distances = reinterpret_cast<std::int64_t*>(scratch(Scratch::kTaps, 2 * conv.kernel_w));
     for (std::int64_t index = chunks.begin(chunk); index < chunks.end(chunk); ++index) {
-      const std::int64_t n = index / bands.per_picture, first = index % bands.per_picture * bands.rows;
-      const std::int64_t rows = std::min(bands.rows, conv.out_height - first), positions = layout.positions(rows, conv.out_width);
-      load_input_planes(conv, layout, args.prologue, args.x + n * in_picture, first, rows, input);
-      load_output_planes(conv, layout, args.grad_y + n * out_picture, first, rows, grad_y);
+      const Band band = bands.band(index);
+      const std::int64_t positions = layout.positions(band.rows, conv.out_width);
+      load_input_planes(conv, layout, args.prologue, args.x + band.picture * in_picture, band.first, band.rows, input);
+      load(band, layout, grad_y);
       for (std::int64_t start = 0; start < positions; start += kPositionsPerDot) {
         for (std::int64_t c = 0; c < conv.in_channels; ++c) {
           for (std::int64_t r = 0; r < conv.kernel_h; ++r) {
@@ -206,6 +203,17 @@ void conv2d_backward_weight_planar(const Conv2dBackwardWeight<T>& args) {
   combine_partials(partials, chunks.count, weights, biases, args.grad_weight, args.grad_bias, args.accumulate);
 }
 
+template <class T>
+void conv2d_backward_weight_planar(const Conv2dBackwardWeight<T>& args) {
+  const PlanarConv conv = forward_correlation(args.shape);
+  planar_backward_weight<T>(args, [&](const Band& band, const PlaneLayout& layout, T* planes) {
+    const T* picture = args.grad_y + band.picture * conv.out_height * conv.out_width * conv.out_channels;
+    load_output_planes(conv, layout, picture, band.first, band.rows, planes);
+  });
+}
+
+template void planar_backward_weight(const Conv2dBackwardWeight<float>&, const std::function<void(const Band&, const PlaneLayout&, float*)>&);
+template void planar_backward_weight(const Conv2dBackwardWeight<bf16>&, const std::function<void(const Band&, const PlaneLayout&, bf16*)>&);
 template void conv2d_backward_weight_planar(const Conv2dBackwardWeight<float>&);
 template void conv2d_backward_weight_planar(const Conv2dBackwardWeight<bf16>&);
 

@@ -44,12 +44,12 @@ PlaneLayout::PlaneLayout(const PlanarConv& conv, std::int64_t out_rows, std::int
       plane(round_up((out_rows + pieces_of(conv.kernel_h, conv.stride)) * pitch + pieces_of(conv.kernel_w, conv.stride) + slack, 16)),
       out_plane(round_up(out_rows * pitch + slack, 16)) {}
 
-PlanarBands::PlanarBands(const PlanarConv& conv, std::int64_t most) {
+PlanarBands::PlanarBands(const PlanarConv& conv, std::int64_t most, std::int64_t rows_together)
+    : rows_at_once(rows_together), steps(conv.out_height / rows_together) {
   const std::int64_t positions = conv.out_height * pieces_of(conv.in_width + 2 * conv.pad_w, conv.stride);
   const std::int64_t fitting = std::clamp<std::int64_t>(conv.batch * positions / 16, std::min<std::int64_t>(512, most), most);
-  const std::int64_t bands = std::clamp<std::int64_t>(pieces_of(positions, fitting), 1, conv.out_height);
-  rows = pieces_of(conv.out_height, bands);
-  per_picture = pieces_of(conv.out_height, rows);
+  per_picture = std::clamp<std::int64_t>(pieces_of(positions, fitting), 1, std::max<std::int64_t>(steps, 1));
+  rows = pieces_of(steps, per_picture) * rows_at_once;
 }
 
 template <class T, class Plane>

@@ -24,6 +24,11 @@ struct PlanarConv {
   std::int64_t taps() const { return in_channels * kernel_h * kernel_w; }
 };
 
+/// Output rows [first, first + rows) of a picture.
+struct Band {
+  std::int64_t picture, first, rows;
+};
+
 /// Where things lie in the planes of a band of output rows.
 struct PlaneLayout {
   /// `slack`: floats that vectors may reach beyond the last position.
@@ -48,11 +53,19 @@ struct PlaneLayout {
 };
 
 /// How the output rows of one picture are cut into bands, by shape alone: of about `most` positions, or less where few pictures would
-/// make less than sixteen bands in all.
+/// make less than sixteen bands in all. Each has a multiple of `rows_at_once` rows, as the picture must; beyond that they are alike.
 struct PlanarBands {
-  PlanarBands(const PlanarConv& conv, std::int64_t most);
+  PlanarBands(const PlanarConv& conv, std::int64_t most, std::int64_t rows_at_once = 1);
 
-  std::int64_t rows, per_picture;
+  /// The band of piece `index` of batch * per_picture.
+  Band band(std::int64_t index) const {
+    const auto begin = [&](std::int64_t i) { return i * steps / per_picture * rows_at_once; };
+    const std::int64_t i = index % per_picture;
+    return {index / per_picture, begin(i), begin(i + 1) - begin(i)};
+  }
+
+  std::int64_t rows_at_once, steps, per_picture;
+  std::int64_t rows;  ///< of the longest band
 };
 
 /// Fills the input planes for output rows [first, first + rows) of a picture (its first element at `picture`): prologue carried out,

@@ -28,18 +28,6 @@ HWY_INLINE void prefetch_ahead(const T* p, std::int64_t count) {
   for (std::int64_t i = 0; i < count; i += kCacheLine) hwy::Prefetch(p + kAhead + i);
 }
 
-/// The best value of a window so far and its tap. Every tap is offered in scan order; the first maximum and the last NaN win.
-struct Contest {
-  V best;
-  VInt winner;
-
-  HWY_INLINE void offer(V value, std::int64_t tap) {
-    const auto wins = hn::Or(hn::Gt(value, best), hn::IsNaN(value));
-    best = hn::IfThenElse(wins, value, best);
-    winner = hn::IfThenElse(hn::RebindMask(Ints(), wins), hn::Set(Ints(), static_cast<std::int32_t>(tap)), winner);
-  }
-};
-
 /// One window on one vector of channels. `x` points at tap (0, 0), which may lie outside; the taps in `rows` x `columns` do not.
 template <class T, class Lanes>
 HWY_INLINE Contest pool_window(Lanes lanes, const Act& act, const T* x, std::int64_t row_step, std::int64_t channels,

@@ -215,6 +215,18 @@ HWY_INLINE Act load_act(const Prologue<T>& p, Lanes lanes, std::int64_t c) {
           splat(p.relu ? 0.0f : std::numeric_limits<float>::quiet_NaN()), splat(p.relu ? 0.0f : -std::numeric_limits<float>::infinity())};
 }
 
+/// The best value of a window so far and its tap. Every tap is offered in scan order; the first maximum and the last NaN win.
+struct Contest {
+  V best;
+  VInt winner;
+
+  HWY_INLINE void offer(V value, std::int64_t tap) {
+    const auto wins = hn::Or(hn::Gt(value, best), hn::IsNaN(value));
+    best = hn::IfThenElse(wins, value, best);
+    winner = hn::IfThenElse(hn::RebindMask(Ints(), wins), hn::Set(Ints(), static_cast<std::int32_t>(tap)), winner);
+  }
+};
+
 /// p = v or p += v.
 template <class T, class Lanes>
 HWY_INLINE void store(Lanes lanes, V v, T* p, Accumulate accumulate) {

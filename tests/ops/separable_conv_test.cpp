@@ -159,7 +159,7 @@ TEST(SeparableConv, IsPendingAndSaysSo) {
     EXPECT_EQ(test::value_of(u.detach()), test::value_of(u));
     for (const auto& forgetful : std::vector<std::function<void()>>{[&] { (void)u.stored(); }, [&] { (void)u.pending(); }, [&] { (void)u.value(); },
                                                                     [&] { (void)u.slot(); }, [&] { (void)u.grad(); }}) {
-      EXPECT_THAT(test::error_of(forgetful, ErrorKind::kInternal), HasSubstr("a depthwise convolution is pending; call materialise() first"));
+      EXPECT_THAT(test::error_of(forgetful, ErrorKind::kInternal), HasSubstr("a convolution is pending; call materialise() first"));
     }
     EXPECT_EQ(ops::materialise(u).requires_grad(), training);
     EXPECT_EQ(ops::materialise(u).convolution(), nullptr);
