@@ -47,6 +47,13 @@ TEST(LayerCost, ByHand) {
   expect_work(both.backward, 3 * 1728 + 2 * 1120, 4 * (2 * before + out + 2 * (20 + 27)));
   expect_work(separable_cost(depthwise, pointwise, 2, DType::kF32, true).backward, 2 * 1728 + 2 * 1120, 4 * (before + out + 2 * (20 + 27)));
 
+  // 2x2 pooling of a convolution's output.
+  const LayerRow convolution = row("Conv2d", {1, 4, 4, 3}, {1, 4, 4, 5}, 20, 560), pool = row("MaxPool2d", {1, 4, 4, 5}, {1, 2, 2, 5}, 0, 80);
+  const LayerCost pooled = pooled_cost(convolution, pool, 2, DType::kF32, false);
+  expect_work(pooled.forward, 1120 + 160, 4 * (in + 20) + 5 * out / 4);  // winners: a byte each
+  expect_work(pooled.inference, 1120 + 160, 4 * (in + 20 + out / 4));
+  expect_work(pooled.backward, 2240 + 160, 4 * (2 * in + 2 * 20) + 5 * out / 4);
+
   const LayerCost norm = layer_cost(row("BatchNorm2d", {1, 4, 4, 5}, {1, 4, 4, 5}, 10, 160), 2, DType::kF32, false);
   expect_work(norm.forward, 320, 4 * out);
   expect_work(norm.backward, 640, 4 * 3 * out);
@@ -133,6 +140,20 @@ TEST(ModelBench, APendingConvolutionCountsWhereItIsCarriedOut) {
   EXPECT_EQ(pending.cost.backward.flops, 0);
   EXPECT_EQ(pointwise.cost.forward.flops, 2.0 * static_cast<double>(pending.row.flops + pointwise.row.flops));
   EXPECT_EQ(pointwise.cost.backward.flops, 2.0 * static_cast<double>(3 * pending.row.flops + 2 * pointwise.row.flops));
+}
+
+TEST(ModelBench, APoolingCarriesOutTheConvolutionBeforeIt) {
+  const ModelFigures simplenet = figures_of("simplenet", 2, 64);
+  for (const char* stage : {"1", "2", "3"}) {
+    const LayerFigures &convolution = layer_of(simplenet, str("conv", stage)), &pool = layer_of(simplenet, str("pool", stage));
+    EXPECT_TRUE(convolution.trains_in_next);
+    EXPECT_TRUE(convolution.infers_in_next);
+    EXPECT_EQ(convolution.cost.forward.flops, 0);
+    EXPECT_EQ(convolution.backward_s, 0);
+    EXPECT_LT(convolution.forward_s, pool.forward_s);
+    EXPECT_EQ(pool.cost.inference.flops, 2.0 * static_cast<double>(convolution.row.flops + pool.row.flops));
+    EXPECT_EQ(pool.cost.backward.flops, (stage == std::string("1") ? 2.0 : 4.0) * static_cast<double>(convolution.row.flops) + 2.0 * static_cast<double>(pool.row.flops));
+  }
 }
 
 /// Texts that stand on one line do not touch.

@@ -85,13 +85,21 @@ void print_layers(const ModelFigures& figures) {
   print_outside("between layers", when(train.between_s), std::nullopt, infer.between_s);
 }
 
-/// What must be known of depthwise convolutions to read the table; empty when there is nothing.
+/// What must be known of convolutions that were left pending to read the table; empty when there is nothing.
 std::string pending_note(const ModelFigures& figures) {
-  const auto any = [&](bool LayerFigures::*flag) { return std::ranges::any_of(figures.layers, [flag](const LayerFigures& layer) { return layer.*flag; }); };
-  if (!any(&LayerFigures::infers_in_next)) return "";
-  const bool training = any(&LayerFigures::trains_in_next) || !figures.train_step_s;
-  return fmt::format("{} depthwise convolutions are left pending: the next layer carries them out and has the time and the least work of both.\n",
-                     training ? "All" : "In inference");
+  const auto any = [&](const char* type, bool LayerFigures::*flag) {
+    return std::ranges::any_of(figures.layers, [=](const LayerFigures& layer) { return layer.row.type == type && layer.*flag; });
+  };
+  std::string note;
+  if (any("DepthwiseConv2d", &LayerFigures::infers_in_next)) {
+    const bool training = any("DepthwiseConv2d", &LayerFigures::trains_in_next) || !figures.train_step_s;
+    note += fmt::format("{} depthwise convolutions are left pending: the next layer carries them out and has the time and the least work of both.\n",
+                        training ? "All" : "In inference");
+  }
+  if (any("Conv2d", &LayerFigures::infers_in_next)) {
+    note += "Convolutions in front of a pooling are left pending: the pooling carries them out and has the time and the least work of both.\n";
+  }
+  return note;
 }
 
 ordered_json range_json(const Spread& spread) { return {spread.low, spread.high}; }

@@ -3,7 +3,7 @@
 // Forward: time between entering and leaving a module is its own, less that of the modules inside. Backward: the tape's nodes are
 // numbered as they are made, so the nodes made inside a module are known by number, and the walk back says which node's turn it is.
 // What is pending is charged where it is carried out: a batch norm's affine map and a ReLU cost their layer nothing, the next layer
-// applies them as it loads, and a depthwise convolution that is left pending is carried out by the layer behind it, there and back. Nothing
+// applies them as it loads, and a convolution that is left pending is carried out by the layer behind it, there and back. Nothing
 // is kept alive and nothing is materialised, so the step computes the same bits in the same memory.
 #pragma once
 

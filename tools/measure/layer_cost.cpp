@@ -37,6 +37,15 @@ LayerCost separable_cost(const LayerRow& depthwise, const LayerRow& pointwise, s
   return {.forward = forward, .backward = backward, .inference = forward};
 }
 
+LayerCost pooled_cost(const LayerRow& convolution, const LayerRow& pool, std::int64_t batch, DType dtype, bool first) {
+  const LayerCost one = layer_cost(convolution, batch, dtype, first), other = layer_cost(pool, batch, dtype, false);
+  const double between = static_cast<double>(batch * convolution.output_shape.numel()) * static_cast<double>(dtype_size(dtype));
+  const auto together = [&](Work LayerCost::*work) {
+    return Work{(one.*work).flops + (other.*work).flops, (one.*work).bytes + (other.*work).bytes - 2 * between};
+  };
+  return {.forward = together(&LayerCost::forward), .backward = together(&LayerCost::backward), .inference = together(&LayerCost::inference)};
+}
+
 double least_seconds(const Work& work, double flops_rate, double bytes_rate) {
   if (work.bytes <= 0) return 0;
   return std::max(work.flops / flops_rate, work.bytes / bytes_rate);

@@ -32,6 +32,10 @@ LayerCost layer_cost(const LayerRow& row, std::int64_t batch, DType dtype, bool 
 /// memory. Backward makes it again: the depthwise products thrice.
 LayerCost separable_cost(const LayerRow& depthwise, const LayerRow& pointwise, std::int64_t batch, DType dtype, bool first);
 
+/// Of a 2x2 max pooling that carries out the dense convolution before it, which was left pending: what lies between need not be in memory,
+/// nor its gradient.
+LayerCost pooled_cost(const LayerRow& convolution, const LayerRow& pool, std::int64_t batch, DType dtype, bool first);
+
 /// Seconds that `work` takes at least at these rates (per second): the longer of products and memory traffic. 0 when there is none.
 double least_seconds(const Work& work, double flops_rate, double bytes_rate);
 

@@ -95,10 +95,11 @@ std::vector<std::size_t> learn_structure(LayerClock& clock, nn::Module& model, s
 void move_pending_work(std::vector<LayerFigures>& layers, int batch, DType dtype) {
   for (auto layer = layers.begin(); layer != layers.end(); ++layer) {
     if (!layer->infers_in_next) continue;
-    const auto next = std::find_if(layer + 1, layers.end(), [](const LayerFigures& other) { return other.leaf; });
+    const auto next = std::find_if(layer + 1, layers.end(), [](const LayerFigures& other) { return other.leaf && other.row.type != "ReLU"; });
     if (next == layers.end()) continue;
-    const bool together = next->row.type == "PointwiseConv2d" || next->row.type == "Linear";
-    const LayerCost both = separable_cost(layer->row, next->row, batch, dtype, layer == layers.begin());
+    const bool pooled = layer->row.type == "Conv2d" && next->row.type == "MaxPool2d", first = layer == layers.begin();
+    const bool together = pooled || next->row.type == "PointwiseConv2d" || next->row.type == "Linear";
+    const LayerCost both = pooled ? pooled_cost(layer->row, next->row, batch, dtype, first) : separable_cost(layer->row, next->row, batch, dtype, first);
     const auto move = [&](Work LayerCost::*work) {
       Work &own = layer->cost.*work, &others = next->cost.*work;
       others = together ? both.*work : Work{own.flops + others.flops, own.bytes + others.bytes};
@@ -208,9 +209,10 @@ class ModelBench {
       layer.forward_s = training_.median([m](const StepTimes& times) { return times.modules[m].forward; });
       layer.backward_s = training_.median([m](const StepTimes& times) { return times.modules[m].backward; });
       layer.infer_s = inference_.median([m](const StepTimes& times) { return times.modules[m].forward; });
-      // Without a tape every one is left pending; with one, those that left no node of their own.
-      layer.infers_in_next = layer.row.type == "DepthwiseConv2d";
-      layer.trains_in_next = layer.infers_in_next && !clock_.makes_nodes(m);
+      // Without a tape every depthwise one is left pending; with one, those that left no node of their own. A dense one is with and without.
+      const bool no_node = !clock_.makes_nodes(m);
+      layer.infers_in_next = layer.row.type == "DepthwiseConv2d" || (layer.row.type == "Conv2d" && no_node);
+      layer.trains_in_next = layer.infers_in_next && no_node;
       figures.layers.push_back(std::move(layer));
     }
     move_pending_work(figures.layers, settings_.batch, model_.dtype());

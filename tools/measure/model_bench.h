@@ -24,7 +24,7 @@ struct LayerFigures {
   LayerRow row;              ///< as `summary` has it, for one picture; of a module that is no leaf only name and type
   bool leaf = true;
   LayerCost cost;            ///< least work for the batch; empty unless `leaf`
-  /// A depthwise convolution that was left pending, in training or in inference: the next layer did its work and has its cost and time.
+  /// A convolution that was left pending, in training or in inference: the next layer but a ReLU did its work and has its cost and time.
   bool trains_in_next = false, infers_in_next = false;
   double forward_s = 0, backward_s = 0, infer_s = 0;
 };
