@@ -16,7 +16,8 @@
 
 namespace sepia::kernels {
 
-/// Whether the fused kernels are for this convolution. With more channels its products outweigh what the pooled copy saves.
+/// Whether the fused kernels are for this convolution. With more channels its products outweigh what pooling at once saves; outputs are even
+/// in number because bf16 kernels take them in pairs.
 constexpr bool conv2d_pool_takes(const Conv2dShape& s) {
   return s.in_channels <= 24 && s.out_channels <= 24 && s.out_channels % 2 == 0 && s.stride == 1 && s.padding < std::min(s.kernel_h, s.kernel_w) &&
          s.kernel_h * s.kernel_w > 1 && s.out_height() >= 2 && s.out_width() >= 2;

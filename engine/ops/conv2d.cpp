@@ -61,15 +61,15 @@ kernels::Conv2dShape kernel_shape_of_dense(const PendingConvolution& convolution
 }
 
 Variable carry_out_dense(const PendingConvolution& convolution) {
-  const auto& [x, weight, bias, stride, padding, output_shape, relu] = convolution;
+  const Variable &x = convolution.x, &weight = convolution.weight, &bias = convolution.bias;
   const kernels::Conv2dShape shape = kernel_shape_of_dense(convolution);
-  Tensor y = Tensor::empty(output_shape, x.dtype(), x.device());
-  dispatch(y, [&, &x = x, &weight = weight, &bias = bias]<class T>(const KernelTable<T>& table) {
+  Tensor y = Tensor::empty(convolution.shape, x.dtype(), x.device());
+  dispatch(y, [&]<class T>(const KernelTable<T>& table) {
     table.conv2d_forward({}, {.shape = shape, .x = x.stored().data<T>(), .prologue = prologue_of<T>(x.pending()),
                               .weight = weight.stored().data<T>(), .bias = bias.stored().data_or_null<Accumulator<T>>(), .y = y.data<T>()});
   });
   const Variable output = record<Conv2dNode>(std::move(y), {&x, &weight, &bias}, shape, x, weight);
-  return relu ? ops::relu(output) : output;
+  return convolution.relu ? relu(output) : output;
 }
 
 Variable conv2d(const Variable& given_x, const Variable& weight, const Variable& bias, const Conv2dParams& params) {

@@ -57,6 +57,7 @@ Variable carry_out_dense(const PendingConvolution& convolution);
 /// keeping the convolution's output for the way back, where it is made again.
 Variable separable_conv(const PendingConvolution& convolution, const Variable& weight, const Variable& bias);
 
+/// What the kernels must know of a dense convolution.
 kernels::Conv2dShape kernel_shape_of_dense(const PendingConvolution& convolution);
 
 /// Whether the device has the kernels that conv2d_pool needs for this convolution.

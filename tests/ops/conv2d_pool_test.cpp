@@ -2,6 +2,7 @@
 // every other op carries it out; observers see its output as ever.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <optional>
@@ -198,6 +199,33 @@ TEST(Conv2dPool, SimplenetTrainsTheSameInLessMemory) {
     EXPECT_EQ(together.losses, apart.losses);
     EXPECT_LT(together.slab, apart.slab);
     std::printf("plan of a step: %zu bytes with the convolutions' outputs, %zu without\n", apart.slab, together.slab);
+  }
+}
+
+// What Grad-CAM asks for, at a layer whose output is pending when nobody looks: its output after the convolution, or the ReLU, and the gradient there.
+TEST(Conv2dPool, AHookSeesTheConvolutionsOutputAndItsGradient) {
+  for (const char* layer : {"conv1", "relu1"}) {
+    SCOPED_TRACE(layer);
+    std::map<DType, Arrays> seen;
+    for (const Place& place : test::kPlaces) {
+      models::SimpleNet model(50);
+      model.place(place.device, place.dtype, 3);
+      model.flat().require_gradients();
+      Variable output;
+      model.at(layer).add_hook([&](const Variable&, const Variable& y) {
+        output = y;
+        y.slot()->retain();
+      });
+      const test::RandomArrays random("hook");
+      const Variable logits = model(Variable(place.tensor(random.values("x", 50 * 50 * 3), {1, 50, 50, 3})));
+      backward(logits, place.tensor({1, -1}, {1, 2}));
+      ASSERT_EQ(output.shape(), Shape({1, 44, 44, 6}));
+      seen[place.dtype] = {{"output", test::value_of(output)}, {"gradient", test::grad_of(output)}};
+    }
+    for (const auto& [name, expected] : seen.at(DType::kF64)) {
+      test::expect_near(seen.at(DType::kF32).at(name), expected, test::kFloatCpu.limit(1000, expected), name);
+      EXPECT_TRUE(std::ranges::any_of(expected, [](double value) { return value != 0; })) << name;
+    }
   }
 }
 
