@@ -69,7 +69,7 @@ void PoolRow(const PooledRow& row) {
   const auto stored = [=](V v) HWY_ATTR {
     if constexpr (kFollowing == Following::kNobody) return v;
     if constexpr (kFollowing == Following::kWinners) return act.value(v);
-    return act.value(widened(narrowed(v)));
+    return act.value(as_stored<bf16>(v));
   };
   for (std::int64_t k = 0; k < row.channels; ++k) {
     const float *top = row.top + k * row.plane, *bottom = top + row.pitch;
