@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -56,20 +57,15 @@ std::string some_of(const std::vector<std::string>& names) {
   return names.size() > kShown ? str(text, ", ... (", names.size(), " in all)") : text;
 }
 
-/// The elements of one tensor of a file in the type `to`, checked against the shape that is wanted. Throws kData.
-std::vector<std::byte> elements_of(const SafetensorsFile& file, const TensorEntry& entry, const std::vector<std::int64_t>& wanted, DType to,
-                                   bool check_finite) {
-  const std::string where = file.source() + ": " + detail::printable(entry.name);
-  SEPIA_CHECK_KIND(same_without_ones(entry.shape, wanted), ErrorKind::kData, where, " is ", detail::shape_text(entry.shape), ", expected ",
-                   detail::shape_text(wanted), "; these weights are of another network or head");
+/// The elements of one tensor of a file in the type `to`: the file's own bytes, which must live on, or `converted`. None when the file's
+/// are of no floating type.
+std::optional<std::span<const std::byte>> elements_of(const SafetensorsFile& file, const TensorEntry& entry, DType to,
+                                                      std::vector<std::byte>& converted) {
+  if (entry.dtype == to) return file.data(entry);
   auto elements = detail::convert_elements(file.data(entry), entry.dtype, to);
-  SEPIA_CHECK_KIND(elements, ErrorKind::kData, where, " has type ", safetensors_dtype_name(entry.dtype),
-                   "; weights are F64, F32, F16 or BF16");
-  if (check_finite) {
-    const auto bad = detail::first_nonfinite(*elements, to);
-    SEPIA_CHECK_KIND(!bad, ErrorKind::kData, where, " has a NaN or an infinity at element ", bad.value_or(0), "; the weights are damaged");
-  }
-  return std::move(*elements);
+  if (!elements) return std::nullopt;
+  converted = std::move(*elements);
+  return converted;
 }
 
 /// Where a tensor of a file goes.
@@ -92,15 +88,43 @@ std::vector<Target> targets_of(nn::Module& module) {
   return targets;
 }
 
-/// The elements of one tensor of a file, checked against its target and in the order of memory. Throws kData.
-std::vector<std::byte> memory_elements(const SafetensorsFile& file, const TensorEntry& entry, const Target& target, bool check_finite) {
+/// One tensor of a file and where it goes.
+struct Change {
+  Target target;
+  const TensorEntry* entry;
+};
+
+/// Throws kData unless the tensor of the file fits its target.
+void check_fits(const SafetensorsFile& file, const Change& change, bool check_finite) {
+  const auto& [target, entry] = change;
   const DType dtype = target.tensor.dtype();
   const auto wanted = target.parameter ? file_shape(*target.parameter) : plain_shape(target.tensor.shape());
-  auto elements = elements_of(file, entry, wanted, dtype, check_finite);
-  if (target.parameter == nullptr) return elements;
-  std::vector<std::byte> memory(elements.size());
-  from_file_layout(*target.parameter, dtype_size(dtype), elements, memory);
-  return memory;
+  const std::string where = file.source() + ": " + detail::printable(entry->name);
+  SEPIA_CHECK_KIND(same_without_ones(entry->shape, wanted), ErrorKind::kData, where, " is ", detail::shape_text(entry->shape), ", expected ",
+                   detail::shape_text(wanted), "; these weights are of another network or head");
+  std::vector<std::byte> converted;
+  const auto elements = elements_of(file, *entry, dtype, converted);
+  SEPIA_CHECK_KIND(elements, ErrorKind::kData, where, " has type ", safetensors_dtype_name(entry->dtype),
+                   "; weights are F64, F32, F16 or BF16");
+  if (!check_finite) return;
+  const auto bad = detail::first_nonfinite(*elements, dtype);
+  SEPIA_CHECK_KIND(!bad, ErrorKind::kData, where, " has a NaN or an infinity at element ", bad.value_or(0), "; the weights are damaged");
+}
+
+/// Writes what check_fits() has passed, tensor by tensor: beside the file and the model there is memory for the largest one.
+void write_changes(const SafetensorsFile& file, const std::vector<Change>& changes) {
+  std::vector<std::byte> converted, memory;
+  for (const auto& [target, entry] : changes) {
+    const DType dtype = target.tensor.dtype();
+    const std::span<const std::byte> elements = elements_of(file, *entry, dtype, converted).value();
+    if (target.parameter == nullptr) {
+      target.tensor.copy_from_host(elements);
+      continue;
+    }
+    memory.resize(elements.size());
+    from_file_layout(*target.parameter, dtype_size(dtype), elements, memory);
+    target.tensor.copy_from_host(memory);
+  }
 }
 
 std::int64_t tracked_count(const SafetensorsFile& file, const TensorEntry& entry) {
@@ -115,6 +139,7 @@ std::int64_t tracked_count(const SafetensorsFile& file, const TensorEntry& entry
 }  // namespace
 
 std::vector<FileTensor> state_dict(nn::Module& module, const std::string& prefix) {
+  module.flat().require_values();
   std::vector<FileTensor> tensors;
   for (const auto& [name, parameter] : module.named_parameters()) {
     tensors.push_back(file_tensor(prefix + name, *parameter, parameter->master));
@@ -189,24 +214,26 @@ LoadReport load_weights(const SafetensorsFile& file, nn::Module& module, const L
                    file.source(), ": does not hold the weights of this network: ", report.summary());
 
   // Nothing is written before everything has been found to fit.
-  std::vector<std::pair<Tensor, std::vector<std::byte>>> changes;
+  std::vector<Change> changes;
   std::vector<std::pair<nn::BatchNorm2d*, std::int64_t>> counts;
   for (const Target& target : targets) {
     const TensorEntry* entry = file.find(in_file(target.name));
-    if (entry != nullptr) changes.emplace_back(target.tensor, memory_elements(file, *entry, target, params.check_finite));
+    if (entry != nullptr) changes.push_back({target, entry});
   }
+  for (const Change& change : changes) check_fits(file, change, params.check_finite);
   for (const auto& [name, norm] : norms) {
     const TensorEntry* entry = file.find(params.prefix + name);
     if (entry != nullptr) counts.emplace_back(norm, tracked_count(file, *entry));
   }
-  for (const auto& [tensor, elements] : changes) tensor.copy_from_host(elements);
+  write_changes(file, changes);
   module.flat().round_weights();
+  if (changes.size() == targets_of(module).size()) module.flat().set_have_values();
   for (const auto& [norm, count] : counts) norm->set_batches_tracked(count);
   return report;
 }
 
 void load_arena(const SafetensorsFile& file, nn::Module& module, const Tensor& arena, const std::string& prefix) {
-  std::vector<std::pair<Tensor, std::vector<std::byte>>> changes;
+  std::vector<Change> changes;
   for (const auto& [name, parameter] : module.named_parameters()) {
     const Target target{name, parameter, part_of(module, arena, *parameter)};
     if (!target.tensor.defined()) continue;
@@ -215,9 +242,10 @@ void load_arena(const SafetensorsFile& file, nn::Module& module, const Tensor& a
                      " is missing; this is no checkpoint of this network");
     SEPIA_CHECK_KIND(entry->dtype == arena.dtype(), ErrorKind::kData, file.source(), ": ", prefix + name, " is ",
                      safetensors_dtype_name(entry->dtype), ", expected ", safetensors_dtype_name(arena.dtype()));
-    changes.emplace_back(target.tensor, memory_elements(file, *entry, target, true));
+    changes.push_back({target, entry});
+    check_fits(file, changes.back(), true);
   }
-  for (const auto& [tensor, elements] : changes) tensor.copy_from_host(elements);
+  write_changes(file, changes);
 }
 
 }  // namespace sepia

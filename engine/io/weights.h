@@ -22,7 +22,7 @@ struct FileTensor {
 };
 
 /// All parameters, running statistics and `num_batches_tracked` (I64) of a placed module, copied to the host in file layouts; each
-/// name has `prefix` in front.
+/// name has `prefix` in front. kInternal while weights have no value (place_undrawn).
 std::vector<FileTensor> state_dict(nn::Module& module, const std::string& prefix = "");
 
 /// A flat arena like the module's own (an optimiser's moments), cut into tensors named prefix + parameter name in the parameters' file
@@ -57,7 +57,8 @@ struct LoadParams {
 
 /// Loads a placed module's state. Floating types are converted (F64, F32, F16, BF16); shapes must agree after dropping extents of 1, as
 /// pointwise and depthwise weights are kept in several forms. `num_batches_tracked` may be absent (files of before PyTorch 0.4).
-/// Nothing is changed unless everything fits: kData otherwise, in one line with the first few names.
+/// Nothing is changed unless everything fits: kData otherwise, in one line with the first few names. A model of place_undrawn() can run
+/// once one file has given it everything.
 LoadReport load_weights(const SafetensorsFile& file, nn::Module& module, const LoadParams& params = {});
 
 /// The inverse of arena_tensors: the tensor of every parameter that the arena has must be in the file, in the arena's type. kData otherwise.

@@ -11,6 +11,9 @@ namespace sepia::nn {
 namespace {
 
 constexpr std::int64_t kAlignment = 16;  // elements: 64 bytes of float
+/// What is drawn or rounded on the host is so in pieces: simplenet's largest tensor takes 65 MB, and would take as much again and more on
+/// its way there.
+constexpr std::int64_t kPiece = 1 << 16;
 
 std::int64_t aligned(std::int64_t count) { return (count + kAlignment - 1) / kAlignment * kAlignment; }
 
@@ -45,12 +48,15 @@ FlatParameters::FlatParameters(Module& root, Device device, DType dtype) : param
   for (BatchNorm2d* norm : batch_norms_) {
     norm->bind_statistics(running_, step_statistics_, offset, aligned(norm->channels()));
     offset += 2 * aligned(norm->channels());
+    norm->reset_statistics();
   }
 }
 
+void FlatParameters::require_values() const {
+  SEPIA_CHECK_KIND(have_values_, ErrorKind::kInternal, "[module] was placed without drawing its weights, and they have not all been loaded");
+}
+
 void FlatParameters::initialise(std::uint64_t seed) {
-  // In pieces: simplenet's largest tensor takes 65 MB, and would take three times as much again on its way there in doubles.
-  constexpr std::int64_t kPiece = 1 << 16;
   std::uint32_t number = 0;
   for (const auto& [name, parameter] : parameters_) {
     const Initialiser& start = parameter->initialiser;
@@ -68,6 +74,7 @@ void FlatParameters::initialise(std::uint64_t seed) {
   }
   round_weights();
   for (BatchNorm2d* norm : batch_norms_) norm->reset_statistics();
+  have_values_ = true;
 }
 
 Tensor FlatParameters::value_of(const Parameter& parameter) const {
@@ -77,11 +84,14 @@ Tensor FlatParameters::value_of(const Parameter& parameter) const {
 void FlatParameters::round_weights() {
   if (!rounded_.defined()) return;
   // By way of the host: it happens at loading and at evaluations of an average, not in steps.
-  const std::vector<float> values = weights_.to_host<float>();
   std::vector<bf16> rounded;
-  rounded.reserve(values.size());
-  for (const float value : values) rounded.emplace_back(value);
-  rounded_.copy_from_host(std::as_bytes(std::span(rounded)));
+  for (std::int64_t first = 0; first < size(); first += kPiece) {
+    const Shape piece{std::min(kPiece, size() - first)};
+    const std::vector<float> values = weights_.slice(first, piece).to_host<float>();
+    rounded.resize(values.size());
+    std::ranges::transform(values, rounded.begin(), [](float value) { return bf16(value); });
+    rounded_.slice(first, piece).copy_from_host(std::as_bytes(std::span(rounded)));
+  }
 }
 
 void FlatParameters::require_gradients() {

@@ -19,10 +19,15 @@ class BatchNorm2d;
 /// there is a rounded copy of them besides, which convolutions and linear layers read; the optimiser writes both in one pass.
 class FlatParameters {
  public:
+  /// Running statistics at their start, weights without values yet.
   FlatParameters(Module& root, Device device, DType dtype);
 
   /// Sets weights by their initialisers and buffers to their start. A weight is a function of (seed, parameter number, element).
   void initialise(std::uint64_t seed);
+  /// Whoever has written every weight without initialise() says so here.
+  void set_have_values() { have_values_ = true; }
+  /// Throws kInternal while there may be weights without a value.
+  void require_values() const;
 
   /// Gives every trainable parameter a slot in the gradient arena. Without this (evaluation, explanations of the input) no weight
   /// gradient is computed and no memory is taken for it. Call again after changing Parameter::trainable. The arena begins at the first
@@ -75,6 +80,7 @@ class FlatParameters {
   std::vector<std::pair<std::string, Parameter*>> parameters_;
   std::vector<BatchNorm2d*> batch_norms_, committed_;
   Tensor weights_, rounded_, gradients_, running_, step_statistics_;
+  bool have_values_ = false;
 };
 
 }  // namespace sepia::nn

@@ -27,6 +27,7 @@ Module::Module() = default;
 Module::~Module() = default;
 
 Variable Module::operator()(const Variable& x) {
+  if (flat_) flat_->require_values();
   if (t_observer && t_observer->entered_) t_observer->entered_(*this);
   Variable y = forward(x);
   if (t_observer) t_observer->callback_(*this, x.shape(), y.shape());
@@ -94,10 +95,14 @@ std::int64_t Module::parameter_count() {
 }
 
 void Module::place(Device device, DType dtype, std::uint64_t seed) {
+  place_undrawn(device, dtype);
+  flat_->initialise(seed);
+}
+
+void Module::place_undrawn(Device device, DType dtype) {
   flat_ = std::make_unique<FlatParameters>(*this, device, dtype);
   device_ = device;
   dtype_ = dtype;
-  flat_->initialise(seed);
 }
 
 FlatParameters& Module::flat() {

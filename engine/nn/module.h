@@ -57,6 +57,9 @@ class Module {
   /// Gives parameters and buffers memory on a device: weights and buffers start as their initialisers say for `seed`.
   /// dtype is the activation type: kF32 on the CPU, kF32 or kF64 on the reference device, kF32 or kBF16 on a CUDA device.
   void place(Device device, DType dtype, std::uint64_t seed);
+  /// The same without drawing the weights, for a model whose whole state is loaded next (io/weights.h): xception's 23 million draws take
+  /// longer than reading them from a file. Until every weight has its value, running or saving the model throws kInternal.
+  void place_undrawn(Device device, DType dtype);
   /// The flat arenas of a placed model. Throws kInternal before place() and on modules that are not the root.
   FlatParameters& flat();
   Device device() const { return device_; }

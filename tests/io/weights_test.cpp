@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <functional>
 #include <limits>
 #include <string>
 #include <vector>
@@ -262,6 +263,42 @@ TEST(Weights, WhatDoesNotFitIsNamedAndChangesNothing) {
   const LoadReport report = load_weights(without("fc."), other, new_head);
   EXPECT_THAT(report.missing, ElementsAre("fc.weight", "fc.bias"));
   EXPECT_NE(saved(other), before);
+}
+
+TEST(Weights, AnUndrawnModelRunsOnceAFileHasGivenItEverything) {
+  SmallNet net, other;
+  net.place(kCpuDevice, DType::kF32, 1);
+  other.place_undrawn(kCpuDevice, DType::kF32);
+  const auto run = [](SmallNet& module) {
+    const NoGradGuard no_grad;
+    return module(Variable(Tensor::zeros({1, 6, 5, 3}, DType::kF32, kCpuDevice))).value().to_doubles();
+  };
+  const auto is_refused = [&] {
+    for (const auto& use : {std::function<void()>([&] { run(other); }), std::function<void()>([&] { saved(other); })}) {
+      try {
+        use();
+        return false;
+      } catch (const Error& error) {
+        if (error.kind() != ErrorKind::kInternal) return false;
+      }
+    }
+    return true;
+  };
+  EXPECT_TRUE(is_refused());
+  const auto without_head = edited(net, [](FileTensor& tensor) { return !tensor.name.starts_with("fc."); });
+  EXPECT_THAT(refusal(without_head, other), HasSubstr("2 missing (fc.weight, fc.bias)"));
+  LoadParams new_head;
+  new_head.allow_missing = true;
+  load_weights(without_head, other, new_head);
+  EXPECT_TRUE(is_refused()) << "nothing was drawn for the head";
+  LoadParams other_head;
+  other_head.source_name = [](const std::string& name) { return name.starts_with("fc.") ? "" : name; };
+  load_weights(SafetensorsFile::parse(saved(net), "f.safetensors"), other, other_head);
+  EXPECT_TRUE(is_refused());
+
+  load_weights(SafetensorsFile::parse(saved(net), "f.safetensors"), other);
+  EXPECT_EQ(saved(net), saved(other));
+  EXPECT_EQ(run(net), run(other));
 }
 
 TEST(Weights, ArenasAreCutIntoNamedTensorsAndComeBack) {

@@ -93,6 +93,34 @@ TEST(Module, FirstWeightsAreOneStreamPerTensor) {
   EXPECT_GT(longest, 1 << 16) << "one that is drawn in pieces";
 }
 
+TEST(Module, EveryWeightIsRoundedForBf16) {
+  if (!kernels::cpu_backend().bfloat16) GTEST_SKIP() << "no bf16 here";
+  const auto model = network("simplenet", {kCpuDevice, DType::kBF16}, 3);
+  const std::vector<float> weights = model->flat().weights().to_host<float>();
+  const std::vector<bf16> rounded = model->flat().rounded_weights().to_host<bf16>();
+  ASSERT_EQ(rounded.size(), weights.size());
+  ASSERT_GT(rounded.size(), std::size_t{1} << 16) << "more than is rounded in one piece";
+  std::size_t differing = 0;
+  for (std::size_t i = 0; i < weights.size(); ++i) differing += static_cast<float>(rounded[i]) != static_cast<float>(bf16(weights[i])) ? 1 : 0;
+  EXPECT_EQ(differing, 0U);
+}
+
+// What an undrawn model needs before it runs is all of its weights: io/weights_test.cpp loads them.
+TEST(Module, AnUndrawnModelStartsAtNothingAndRefusesToRun) {
+  for (const Place& place : test::kPlaces) {
+    models::ModelSpec spec = models::default_spec("edgenet");
+    spec.image_size = 64;
+    const auto model = models::make_model(spec);
+    model->place_undrawn(place.device, place.dtype);
+    EXPECT_THAT(test::error_of([&] { (void)(*model)(pictures(place)); }, ErrorKind::kInternal), HasSubstr("without drawing its weights"));
+    EXPECT_EQ(model->at("blocks.0.bn").named_buffers()[1].second->value.to_doubles(), Array(64, 1.0)) << "running variance";
+    model->flat().initialise(1);
+    const auto drawn = network("edgenet", place, 1);
+    EXPECT_EQ(model->flat().weights().to_doubles(), drawn->flat().weights().to_doubles());
+    EXPECT_EQ((*model)(pictures(place)).value().to_doubles(), (*drawn)(pictures(place)).value().to_doubles());
+  }
+}
+
 TEST(Module, ModelsRunInTypesThatTheDeviceHasKernelsFor) {
   const auto model = models::make_model(models::default_spec("edgenet"));
   EXPECT_THAT(test::error_of([&] { model->place(kCpuDevice, DType::kI32, 1); }), HasSubstr("f32, f64 or bf16, not i32"));

@@ -107,8 +107,10 @@ LoadedModel load_model(const std::string& argument, const ModelArgumentOptions& 
   if (options.classes > 0) loaded.info.classes = options.classes;
   loaded.spec = spec_of(loaded.info);
   loaded.module = models::make_model(loaded.spec);
-  loaded.module->place(options.device, options.dtype, options.seed);
-  if (file) {
+  if (!file) {
+    loaded.module->place(options.device, options.dtype, options.seed);
+  } else {
+    loaded.module->place_undrawn(options.device, options.dtype);
     const LoadReport report = load_weights(*file, *loaded.module);
     SEPIA_CHECK_KIND(report.unexpected.empty(), ErrorKind::kData, loaded.weights.string(), ": holds tensors that ", loaded.info.model, " does not have (",
                      report.summary(), "); is it the right --arch?");

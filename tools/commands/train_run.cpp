@@ -114,12 +114,16 @@ models::ModelSpec spec_of(const train::TrainConfig& config) {
   return spec;
 }
 
-/// The placed network that a run starts with. `with_pretrained`: not where a checkpoint will be loaded over them.
-std::unique_ptr<nn::Module> first_model(const models::ModelSpec& spec, const train::TrainConfig& config, bool with_pretrained, ProgressBar& bar) {
+/// The placed network that a run starts with. `from_checkpoint`: its weights are not set, a checkpoint gives all of them.
+std::unique_ptr<nn::Module> first_model(const models::ModelSpec& spec, const train::TrainConfig& config, bool from_checkpoint, ProgressBar& bar) {
   std::unique_ptr<nn::Module> model = models::make_model(spec);
   const Compute compute = use_device({.device = config.device, .precision = config.precision, .threads = config.threads});
-  model->place(compute.device, compute.dtype, config.seed);
-  if (!config.transfer.pretrained.empty() && with_pretrained) bar.line(start_from_pretrained(*model, config));
+  if (from_checkpoint) {
+    model->place_undrawn(compute.device, compute.dtype);
+  } else {
+    model->place(compute.device, compute.dtype, config.seed);
+    if (!config.transfer.pretrained.empty()) bar.line(start_from_pretrained(*model, config));
+  }
   train::freeze_layers(*model, config.transfer.freeze, config.transfer.head);
   if (config.transfer.freeze != "none") {
     const train::ParameterCounts counts = train::count_parameters(*model);
@@ -156,7 +160,7 @@ TrainResult run_training(const train::TrainConfig& config, const fs::path& out, 
 
   const models::ModelSpec spec = spec_of(config);
   const bool from_checkpoint = options.resume && fs::exists(folder.last());
-  const std::unique_ptr<nn::Module> model = first_model(spec, config, !from_checkpoint, bar);
+  const std::unique_ptr<nn::Module> model = first_model(spec, config, from_checkpoint, bar);
 
   TensorFileMetadata metadata = to_metadata({.model = spec.name, .mean = spec.normalisation.mean, .std = spec.normalisation.std,
                                              .input = ops::input_kind_name(spec.normalisation.kind), .image_size = spec.image_size, .classes = spec.classes, .numerics = spec.numerics});
@@ -183,7 +187,7 @@ bool run_self_test(const train::TrainConfig& config, bool json) {
   const models::ModelSpec spec = spec_of(config);
   int number = 0;
   const std::vector<train::SelfTestControl> controls =
-      train::self_test(config, pictures.train(), [&] { return first_model(spec, config, true, bar); }, [&](const train::SelfTestControl& control) {
+      train::self_test(config, pictures.train(), [&] { return first_model(spec, config, false, bar); }, [&](const train::SelfTestControl& control) {
         bar.line(fmt::format("control {} of 3: {}: {}", ++number, control.passed ? "pass" : "FAIL", control.finding));
       });
   const std::string faulty = train::faulty_part(controls, config);

@@ -118,7 +118,7 @@ ConvertReport convert_weights(const ConvertParams& params) {
   spec.classes = report.info.classes;
   spec.numerics = report.info.numerics;
   const std::unique_ptr<nn::Module> module = models::make_model(spec);
-  module->place(kCpuDevice, DType::kF32, params.seed);
+  params.new_head ? module->place(kCpuDevice, DType::kF32, params.seed) : module->place_undrawn(kCpuDevice, DType::kF32);
   LoadParams load_params;
   load_params.allow_missing = true;  // told apart below: only a new head may be missing
   const LoadReport loaded = load_weights(as_safetensors(named.tensors, file.source), *module, load_params);
