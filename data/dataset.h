@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <string>
 
 #include "data/image.h"
@@ -32,6 +33,12 @@ class Dataset {
   virtual Sample draw(std::size_t i, const AugmentKey& key) const {
     static_cast<void>(key);
     return at(i);
+  }
+  /// Shows `use` the picture of draw(i, key) and returns its label. What lies in memory is shown where it lies: for those who copy it on.
+  virtual int show(std::size_t i, const AugmentKey& key, const std::function<void(const Image&)>& use) const {
+    const Sample sample = draw(i, key);
+    use(sample.image);
+    return sample.label;
   }
   virtual int label(std::size_t i) const = 0;
   /// What names sample i in messages and tables: its path relative to the data set, with '/'.

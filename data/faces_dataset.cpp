@@ -159,6 +159,13 @@ Sample FacesDataset::at(std::size_t i) const {
   return {std::move(image), entry.label};
 }
 
+int FacesDataset::show(std::size_t i, const AugmentKey& key, const std::function<void(const Image&)>& use) const {
+  const Image* image = cache_ ? cache_->find(i) : nullptr;
+  if (image == nullptr) return Dataset::show(i, key, use);
+  use(*image);
+  return label(i);
+}
+
 void FacesDataset::offer_to_cache(std::size_t i, const Image& decoded) const {
   if (cache_ && cache_->find(i) == nullptr) cache_->offer(i, resize_and_crop(decoded, options_.image_size));
 }

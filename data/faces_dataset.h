@@ -42,6 +42,7 @@ class FacesDataset final : public Dataset {
   std::size_t size() const override { return entries_.size(); }
   /// Reads, turns upright and resizes picture i (resize_and_crop). kData or kPath when it cannot be read.
   Sample at(std::size_t i) const override;
+  int show(std::size_t i, const AugmentKey& key, const std::function<void(const Image&)>& use) const override;
   int label(std::size_t i) const override { return entries_.at(i).label; }
   /// "train/fake/0001.jpg".
   std::string path(std::size_t i) const override { return entries_.at(i).path; }

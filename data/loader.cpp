@@ -31,7 +31,7 @@ std::vector<std::size_t> sample_order(std::size_t count, const LoaderOptions& op
 class Loader::Impl {
  public:
   Impl(const Dataset& dataset, const LoaderOptions& options)
-      : dataset_(dataset), options_(options), order_(sample_order(dataset.size(), options)) {
+      : dataset_(dataset), options_(options), order_(sample_order(dataset.size(), options)), epoch_(options.epoch) {
     SEPIA_CHECK(options.batch_size >= 1, "the batch size must be at least 1, got ", options.batch_size);
     SEPIA_CHECK(options.workers >= 0 && options.workers <= 256, "the number of loader threads must be 0 to 256, got ", options.workers);
     SEPIA_CHECK(options.prefetch >= 1 && options.prefetch <= 1024, "batches read ahead must be 1 to 1024, got ", options.prefetch);
@@ -39,10 +39,8 @@ class Loader::Impl {
     SEPIA_CHECK(options.start_batch <= batches(), "the pass has ", batches(), " batches, it cannot start at ", options.start_batch);
     const int side = dataset.image_size();
     sample_bytes_ = static_cast<std::size_t>(side) * static_cast<std::size_t>(side) * 3;
-    taken_ = options.start_batch;
-    next_position_ = std::min(options.start_batch * batch_size(), order_.size());
-    slots_.resize(std::min(static_cast<std::size_t>(options.prefetch), std::max<std::size_t>(batches() - taken_, 1)));
-    for (std::size_t b = taken_; b < std::min(taken_ + slots_.size(), batches()); ++b) prepare_slot(b);
+    slots_.resize(std::min(static_cast<std::size_t>(options.prefetch), std::max<std::size_t>(batches(), 1)));
+    begin_at(options.start_batch);
     for (int i = 0; i < options.workers; ++i) threads_.emplace_back([this] { work(); });
   }
 
@@ -84,6 +82,22 @@ class Loader::Impl {
     return true;
   }
 
+  void begin_pass(std::uint32_t epoch) {
+    LoaderOptions options = options_;
+    options.epoch = epoch;
+    std::vector<std::size_t> order = sample_order(dataset_.size(), options);
+    {
+      std::unique_lock lock(mutex_);
+      SEPIA_CHECK_KIND(!stopping_, ErrorKind::kInternal, "[loader] cannot begin a pass after an error");
+      next_position_ = order_.size();  // nothing more is begun
+      is_ready_.wait(lock, [&] { return reading_ == 0; });
+      order_ = std::move(order);
+      epoch_ = epoch;
+      begin_at(0);
+    }
+    may_begin_.notify_all();
+  }
+
   std::size_t batches() const { return (order_.size() + batch_size() - 1) / batch_size(); }
   const std::vector<std::size_t>& order() const { return order_; }
 
@@ -97,6 +111,13 @@ class Loader::Impl {
 
   std::size_t batch_size() const { return static_cast<std::size_t>(options_.batch_size); }
   Slot& slot_of(std::size_t batch) { return slots_[batch % slots_.size()]; }
+
+  /// Call when no thread reads.
+  void begin_at(std::size_t batch) {
+    taken_ = batch;
+    next_position_ = std::min(batch * batch_size(), order_.size());
+    for (std::size_t b = taken_; b < std::min(taken_ + slots_.size(), batches()); ++b) prepare_slot(b);
+  }
 
   void prepare_slot(std::size_t number) {
     const std::size_t first = number * batch_size(), n = std::min(batch_size(), order_.size() - first);
@@ -119,10 +140,12 @@ class Loader::Impl {
     const std::size_t within = position % batch_size();
     std::uint8_t* pixels = slot.batch.pixels.data() + within * sample_bytes_;
     int* label = &slot.batch.labels[within];
+    const AugmentKey key{options_.seed, epoch_, static_cast<std::uint32_t>(order_[position])};
+    ++reading_;
     lock.unlock();
     std::exception_ptr error;
     try {
-      read_sample(order_[position], {pixels, sample_bytes_}, *label);
+      *label = read_sample(key, {pixels, sample_bytes_});
     } catch (...) {
       error = std::current_exception();
     }
@@ -131,31 +154,31 @@ class Loader::Impl {
       slot.error = error;
       slot.error_position = position;
     }
-    if (--slot.missing == 0) is_ready_.notify_one();
+    --reading_;
+    if (--slot.missing == 0 || reading_ == 0) is_ready_.notify_one();
   }
 
-  void read_sample(std::size_t index, std::span<std::uint8_t> pixels, int& label) const {
-    const AugmentKey key{options_.seed, options_.epoch, static_cast<std::uint32_t>(index)};
-    const Sample sample = dataset_.draw(index, key);
-    SEPIA_CHECK_KIND(sample.image.rgb.size() == sample_bytes_, ErrorKind::kInternal, dataset_.path(index),
-                     ": the data set gave a picture of ", sample.image.width, "x", sample.image.height, " instead of ",
-                     dataset_.image_size(), " pixels square");
-    apply_augment(options_.augment, key, sample.image, pixels);
-    label = sample.label;
+  /// Fills `pixels` and returns the label.
+  int read_sample(const AugmentKey& key, std::span<std::uint8_t> pixels) const {
+    return dataset_.show(key.sample, key, [&](const Image& image) {
+      SEPIA_CHECK_KIND(image.rgb.size() == sample_bytes_, ErrorKind::kInternal, dataset_.path(key.sample), ": the data set gave a picture of ",
+                       image.width, "x", image.height, " instead of ", dataset_.image_size(), " pixels square");
+      apply_augment(options_.augment, key, image, pixels);
+    });
   }
 
   void work() {
     std::unique_lock lock(mutex_);
     while (true) {
-      may_begin_.wait(lock, [&] { return stopping_ || may_begin() || next_position_ == order_.size(); });
-      if (stopping_ || next_position_ == order_.size()) return;
+      may_begin_.wait(lock, [&] { return stopping_ || may_begin(); });
+      if (stopping_) return;
       read_one(lock);
     }
   }
 
   const Dataset& dataset_;
   const LoaderOptions options_;
-  const std::vector<std::size_t> order_;
+  std::vector<std::size_t> order_;  ///< changed between passes, when no thread reads
   std::size_t sample_bytes_ = 0;
 
   std::mutex mutex_;  ///< guards what follows
@@ -163,6 +186,8 @@ class Loader::Impl {
   std::vector<Slot> slots_;
   std::size_t next_position_ = 0;  ///< in order_, of the next sample to begin
   std::size_t taken_ = 0;          ///< batches delivered or skipped
+  std::uint32_t epoch_;
+  int reading_ = 0;  ///< samples that threads are at
   bool stopping_ = false;
   std::vector<std::thread> threads_;
 };
@@ -171,6 +196,9 @@ Loader::Loader(const Dataset& dataset, const LoaderOptions& options) : impl_(std
 Loader::~Loader() = default;
 bool Loader::next(Batch& batch) {
   return impl_->next(batch);
+}
+void Loader::begin_pass(std::uint32_t epoch) {
+  impl_->begin_pass(epoch);
 }
 std::size_t Loader::batches() const {
   return impl_->batches();

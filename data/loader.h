@@ -35,7 +35,8 @@ struct Batch {
   std::vector<std::size_t> indices;  ///< into the data set
 };
 
-/// One pass over a data set. The last batch may be smaller. The data set must outlive the loader. Used by one thread.
+/// Passes over a data set, one after the other. The last batch of each may be smaller. The data set must outlive the loader. Used by one
+/// thread.
 class Loader {
  public:
   /// Starts reading. kUsage when an option is out of range.
@@ -48,6 +49,10 @@ class Loader {
   /// Waits for the next batch and puts it into `batch`; false when the pass is over. An error from the data set (the one at
   /// the earliest position of the batch) is thrown here; the loader is over then.
   bool next(Batch& batch);
+
+  /// Begins another pass, with the order and the changes of that epoch, from its first batch; what is left of the one before is dropped.
+  /// Reading begins at once, into the memory that is there: call it before what leaves the processors idle. kInternal after an error.
+  void begin_pass(std::uint32_t epoch);
 
   /// Batches of the whole pass, those before start_batch included.
   std::size_t batches() const;

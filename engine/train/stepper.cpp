@@ -59,8 +59,6 @@ Tensor label_tensor(const nn::Module& model, const Batch& batch) {
   return Tensor::from_host<std::int32_t>(labels_of(batch), {batch.n}, model.device());
 }
 
-void upload_pixels(const Tensor& pixels, const Batch& batch) { pixels.copy_from_host(std::as_bytes(std::span(batch.pixels).first(pixels.bytes()))); }
-
 int correct_of(const Tensor& logits, const Batch& batch) {
   const std::vector<Logits2> rows = logits_of(logits);
   int correct = 0;
@@ -84,10 +82,11 @@ std::string pictures_of(const Batch& batch, const std::function<std::string(std:
 struct Stepper::Shaped {
   Shaped(const nn::Module& model, const Batch& batch)
       : kind(step_kind("step", batch)),
-        pixels(Tensor::empty({batch.n, batch.height, batch.width, 3}, DType::kU8, model.device())),
         labels(Tensor::empty({batch.n}, DType::kI32, model.device())),
         logits(Tensor::empty({batch.n, 2}, model.dtype(), model.device())),
-        graph_calls(backend_of(model.device()).graph) {}
+        graph_calls(backend_of(model.device()).graph) {
+    if (!model.device().on_host()) pixels = Tensor::empty({batch.n, batch.height, batch.width, 3}, DType::kU8, model.device());
+  }
   ~Shaped() { forget_recording(); }
   Shaped(const Shaped&) = delete;
   Shaped& operator=(const Shaped&) = delete;
@@ -97,7 +96,8 @@ struct Stepper::Shaped {
   }
 
   std::string kind;
-  Tensor pixels, labels, logits;
+  Tensor labels, logits;
+  Tensor pixels;  // undefined where the device reads a batch's own
   const kernels::GraphCalls* graph_calls;
   void* recording = nullptr;
   std::int64_t slab_generation = 0;  // of the arena that the recording's addresses lie in
@@ -128,12 +128,12 @@ Stepper::Shaped& Stepper::shaped(const Batch& batch) {
 
 BatchFigures Stepper::step(const Batch& batch, double lr) {
   Shaped& tensors = shaped(batch);
-  upload_pixels(tensors.pixels, batch);
+  if (tensors.pixels.defined()) tensors.pixels.copy_from_host(std::as_bytes(std::span(batch.pixels).first(tensors.pixels.bytes())));
   const std::vector<std::int32_t> labels = labels_of(batch);
   tensors.labels.copy_from_host(std::as_bytes(std::span(labels)));
   write_control(lr);
-  if (!run_recorded(tensors)) {
-    forward_backward_update(tensors);
+  if (!run_recorded(tensors, batch)) {
+    forward_backward_update(tensors, batch);
     ++tensors.runs;
   }
   conclude();
@@ -141,9 +141,12 @@ BatchFigures Stepper::step(const Batch& batch, double lr) {
 }
 
 // Everything between the batch's bytes and the moved weights, without a look back at the host.
-void Stepper::forward_backward_update(Shaped& tensors) {
+void Stepper::forward_backward_update(Shaped& tensors, const Batch& batch) {
   const StepScope scope(model_.device(), tensors.kind);
-  const Variable logits = ops::materialise(model_(Variable(ops::images_to_input(tensors.pixels, options_.normalisation, model_.dtype()))));
+  const ops::Normalisation& normalisation = options_.normalisation;
+  const Tensor input = tensors.pixels.defined() ? ops::images_to_input(tensors.pixels, normalisation, model_.dtype())
+                                                : network_input(model_, batch, normalisation);
+  const Variable logits = ops::materialise(model_(Variable(input)));
   SEPIA_CHECK(logits.shape() == tensors.logits.shape(), "a detector has 2 outputs (real, fake); this network gives ", logits.shape());
   const Variable loss = ops::cross_entropy(logits, tensors.labels, {.class_weights = class_weights_, .smoothing = options_.smoothing});
   tensors.logits.copy_from(logits.value());
@@ -153,7 +156,7 @@ void Stepper::forward_backward_update(Shaped& tensors) {
 }
 
 // Plays the step back, recording it first when it has run often enough that its memory is planned. False: run it as it is.
-bool Stepper::run_recorded(Shaped& tensors) {
+bool Stepper::run_recorded(Shaped& tensors, const Batch& batch) {
   constexpr int kRunsBefore = 2;  // the first run is what the arena plans from, the second is the first that the plan serves
   if (!options_.record || !tensors.graph_calls) return false;
   const ArenaStatistics& arena = arena_of(model_.device())->statistics();
@@ -166,7 +169,7 @@ bool Stepper::run_recorded(Shaped& tensors) {
     const std::int64_t allocations = arena.source_allocations;
     tensors.graph_calls->begin_capture({});
     try {
-      forward_backward_update(tensors);
+      forward_backward_update(tensors, batch);
     } catch (...) {
       tensors.graph_calls->abandon_capture({});
       throw;

@@ -79,8 +79,8 @@ class Stepper {
   struct Shaped;  // the tensors and the recording of one batch shape
 
   Shaped& shaped(const Batch& batch);
-  void forward_backward_update(Shaped& tensors);
-  bool run_recorded(Shaped& tensors);
+  void forward_backward_update(Shaped& tensors, const Batch& batch);
+  bool run_recorded(Shaped& tensors, const Batch& batch);
   void write_control(double lr);
   void enqueue_update();
   void conclude();

@@ -138,11 +138,14 @@ class Trainer::Run {
     const TrainConfig& config = t_.config_;
     t_.model_.train();
     t_.observer_.on_epoch_begin(state_.epoch, config.epochs, train_.usable.size(), static_cast<std::size_t>(state_.samples));
-    Loader loader(*train_.dataset, {.batch_size = config.batch_size, .shuffle = true, .seed = config.seed, .epoch = static_cast<std::uint32_t>(state_.epoch),
-                                    .augment = augment_from_name(config.augment), .workers = config.workers, .prefetch = 4,
-                                    .start_batch = static_cast<std::size_t>(state_.batches_done), .samples = train_.usable});
+    if (!loader_) {
+      loader_.emplace(*train_.dataset, LoaderOptions{.batch_size = config.batch_size, .shuffle = true, .seed = config.seed,
+                                                     .epoch = static_cast<std::uint32_t>(state_.epoch), .augment = augment_from_name(config.augment),
+                                                     .workers = config.workers, .prefetch = 4,
+                                                     .start_batch = static_cast<std::size_t>(state_.batches_done), .samples = train_.usable});
+    }
     while (static_cast<std::size_t>(state_.batches_done) < total_batches_) {
-      step(loader);
+      step(*loader_);
       t_.observer_.on_step(static_cast<std::size_t>(state_.samples), state_.loss_sum / static_cast<double>(state_.samples),
                            static_cast<double>(state_.correct) / static_cast<double>(state_.samples));
       const bool last_of_epoch = static_cast<std::size_t>(state_.batches_done) >= total_batches_;
@@ -242,6 +245,7 @@ class Trainer::Run {
     ++state_.epoch;
     state_.batches_done = state_.correct = state_.samples = 0;
     state_.loss_sum = 0;
+    if (!state_.finished) loader_->begin_pass(static_cast<std::uint32_t>(state_.epoch));  // pictures are read while the checkpoint goes to the disk
     save();
     write_log("training");
     t_.observer_.on_epoch_end(record, better, train_seconds);
@@ -315,6 +319,7 @@ class Trainer::Run {
   TrainState state_;
   std::optional<LineLog> log_;
   std::optional<EventWriter> events_;
+  std::optional<Loader> loader_;  ///< of the epoch under way, or of the next one between two
   Batch batch_;
   RocCurve last_curve_;  ///< of the split that was evaluated last
   double last_lr_ = 0;

@@ -48,8 +48,7 @@ struct Pass {
   bool operator==(const Pass&) const = default;
 };
 
-Pass run(const Dataset& dataset, const LoaderOptions& options) {
-  Loader loader(dataset, options);
+Pass rest_of(Loader& loader) {
   Pass pass;
   Batch batch;
   while (loader.next(batch)) {
@@ -60,6 +59,11 @@ Pass run(const Dataset& dataset, const LoaderOptions& options) {
   }
   EXPECT_FALSE(loader.next(batch));
   return pass;
+}
+
+Pass run(const Dataset& dataset, const LoaderOptions& options) {
+  Loader loader(dataset, options);
+  return rest_of(loader);
 }
 
 TEST(Loader, DeliversEverySampleOnceAndKeepsTheLastSmallerBatch) {
@@ -114,6 +118,32 @@ TEST(Loader, AStartedPassEqualsTheRestOfAWholeOne) {
                                                      whole.indices.end()));
     EXPECT_TRUE(std::equal(rest.pixels.rbegin(), rest.pixels.rend(), whole.pixels.rbegin()));
   }
+}
+
+TEST(Loader, LaterPassesEqualThoseOfNewLoaders) {
+  FakeDataset dataset(37);
+  dataset.dawdle = true;
+  for (const int workers : {0, 1, 3}) {
+    LoaderOptions options{.batch_size = 8, .shuffle = true, .seed = 5, .epoch = 2, .augment = Augment::kDocument, .workers = workers, .prefetch = 2, .start_batch = 3};
+    Loader loader(dataset, options);
+    Batch batch;
+    for (const std::uint32_t epoch : {3u, 4u, 3u}) {
+      if (epoch != 4) loader.next(batch);  // and leaves the rest of the pass
+      loader.begin_pass(epoch);
+      options.epoch = epoch;
+      options.start_batch = 0;
+      EXPECT_EQ(rest_of(loader), run(dataset, options)) << workers << " workers, epoch " << epoch;
+    }
+  }
+}
+
+TEST(Loader, AfterAnErrorThereIsNoOtherPass) {
+  FakeDataset dataset(8);
+  dataset.bad = {3};
+  Loader loader(dataset, {.batch_size = 8});
+  Batch batch;
+  EXPECT_THROW(loader.next(batch), Error);
+  EXPECT_THROW(loader.begin_pass(2), Error);
 }
 
 TEST(Loader, SubsetKeepsItsOrderAndItsAugmentation) {
