@@ -137,6 +137,16 @@ TEST(Loader, LaterPassesEqualThoseOfNewLoaders) {
   }
 }
 
+TEST(Loader, TheChangesOfASampleAreOthersInEveryEpoch) {
+  const FakeDataset dataset(20);
+  Loader loader(dataset, {.batch_size = 8, .epoch = 1, .augment = Augment::kDocument});
+  const Pass first = rest_of(loader);
+  loader.begin_pass(2);
+  const Pass second = rest_of(loader);
+  EXPECT_EQ(second.indices, first.indices);
+  EXPECT_NE(second.pixels, first.pixels);
+}
+
 TEST(Loader, AfterAnErrorThereIsNoOtherPass) {
   FakeDataset dataset(8);
   dataset.bad = {3};

@@ -171,6 +171,9 @@ TEST(HeldWeights, ArePackedOnceAndForgottenAtTheLastRelease) {
   EXPECT_EQ(first_sum(), 8) << "forgotten although one still holds them";
   release_weights();
   EXPECT_EQ(first_sum(), 16) << "kept although nobody holds them";
+  hold_weights();
+  EXPECT_EQ(first_sum(), 16) << "the next holder met what the last one had left";
+  release_weights();
 }
 
 }  // namespace
