@@ -189,6 +189,7 @@ LoadReport load_weights(const SafetensorsFile& file, nn::Module& module, const L
     return source.empty() ? source : params.prefix + source;
   };
   std::vector<Target> targets = targets_of(module);
+  const std::size_t all = targets.size();
   std::erase_if(targets, [&](const Target& target) { return in_file(target.name).empty(); });
   const auto norms = tracked_batches(module);
   LoadReport report;
@@ -227,7 +228,7 @@ LoadReport load_weights(const SafetensorsFile& file, nn::Module& module, const L
   }
   write_changes(file, changes);
   module.flat().round_weights();
-  if (changes.size() == targets_of(module).size()) module.flat().set_have_values();
+  if (changes.size() == all) module.flat().set_have_values();
   for (const auto& [norm, count] : counts) norm->set_batches_tracked(count);
   return report;
 }

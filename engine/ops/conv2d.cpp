@@ -77,9 +77,7 @@ Variable conv2d(const Variable& given_x, const Variable& weight, const Variable&
   const kernels::Conv2dShape shape = checked_shape(x, weight, bias, params);
   const PendingConvolution convolution{x, weight, bias, params.stride, params.padding,
                                        {shape.batch, shape.out_height(), shape.out_width(), shape.out_channels}};
-  if (!params.pooled || !has_conv2d_pool(convolution)) return carry_out_dense(convolution);
-  const Variable pending(std::make_shared<const PendingConvolution>(convolution));
-  return needs_node({&x, &weight, &bias}) ? pending : pending.detach();  // what is made without a tape stays off it, whoever carries it out
+  return params.pooled && has_conv2d_pool(convolution) ? left_pending(convolution) : carry_out_dense(convolution);
 }
 
 }  // namespace sepia::ops

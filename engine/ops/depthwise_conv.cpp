@@ -69,10 +69,7 @@ Variable depthwise_conv(const Variable& given_x, const Variable& weight, const V
   const Variable x = carried_out(given_x);
   const kernels::DepthwiseConvShape shape = checked_shape(x, weight, bias, params);
   const PendingConvolution convolution{x, weight, bias, params.stride, params.padding, output_shape(shape)};
-  const bool on_tape = needs_node({&x, &weight, &bias});
-  if (on_tape && !params.recompute) return carry_out(convolution);
-  const Variable pending(std::make_shared<const PendingConvolution>(convolution));
-  return on_tape ? pending : pending.detach();  // what is made without a tape stays off it, whoever carries it out
+  return needs_node({&x, &weight, &bias}) && !params.recompute ? carry_out(convolution) : left_pending(convolution);
 }
 
 }  // namespace sepia::ops

@@ -25,6 +25,11 @@ struct MaterialiseNode final : Node {
 
 }  // namespace
 
+Variable left_pending(const PendingConvolution& convolution) {
+  const Variable pending(std::make_shared<const PendingConvolution>(convolution));
+  return needs_node({&convolution.x, &convolution.weight, &convolution.bias}) ? pending : pending.detach();
+}
+
 Variable carried_out(const Variable& x) {
   const PendingConvolution* convolution = x.convolution();
   if (!convolution) return x;

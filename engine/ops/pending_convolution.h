@@ -48,7 +48,9 @@ kernels::DepthwiseConvBackwardSums<T> DepthwiseOperands::claim(GradSlot* x_slot,
   return arguments;
 }
 
-/// Its output as a variable, with a node on the tape where one is wanted.
+/// The convolution, left for whoever reads it. What is made without a tape stays off it, whoever carries it out.
+Variable left_pending(const PendingConvolution& convolution);
+
 /// Its output as a variable, with a node on the tape where one is wanted. Of a depthwise convolution, and of a dense one.
 Variable carry_out(const PendingConvolution& convolution);
 Variable carry_out_dense(const PendingConvolution& convolution);

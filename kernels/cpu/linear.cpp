@@ -20,8 +20,6 @@
 namespace sepia::kernels::cpu {
 namespace {
 
-constexpr std::int64_t kTileRows = 12;  // of the register tile where registers are many: panels are whole tiles
-
 // Width of the column blocks when rows are few: 16 blocks where they are not too narrow.
 std::int64_t block_columns(std::int64_t columns, std::int64_t narrowest) {
   return std::max(narrowest, pieces_of(pieces_of(columns, 16), 16) * 16);
@@ -110,7 +108,7 @@ void forward(const LinearForward<T>& args) {
   if (s.rows <= kMostDotRows) return forward_of_one_row(args);
   if (s.rows < kFewestPackedRows) return forward_of_few_rows(args);
   const WeightProduct<T> product({args.weight, in, out, true});
-  const ProductCut cut(s.rows, in, out, kTileRows);
+  const ProductCut cut(s.rows, in, out, kPanelStep);
   parallel_for(cut.panels * cut.groups, [&](std::int64_t piece) {
     const std::int64_t first = piece / cut.groups * cut.panel, rows = std::min(cut.panel, s.rows - first);
     const std::int64_t column = piece % cut.groups * cut.columns, columns = std::min(cut.columns, out - column);
@@ -161,7 +159,7 @@ void backward_input(const LinearBackwardInput<T>& args) {
   if (s.rows < kFewestPackedRows) return backward_input_of_few_rows(args);
   const bool aside = sums_aside(args);
   const WeightProduct<T> product({args.weight, out, in, false});
-  const ProductCut cut(s.rows, out, in, kTileRows);
+  const ProductCut cut(s.rows, out, in, kPanelStep);
   parallel_for(cut.panels * cut.groups, [&](std::int64_t piece) {
     const std::int64_t first = piece / cut.groups * cut.panel, rows = std::min(cut.panel, s.rows - first);
     const std::int64_t column = piece % cut.groups * cut.columns, columns = std::min(cut.columns, in - column);

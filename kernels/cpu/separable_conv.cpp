@@ -85,9 +85,7 @@ template <class T>
 class GradientBand {
  public:
   GradientBand(const SeparableConvBackwardInput<T>& args, const WeightProduct<T>& product) : args_(args), product_(product), s_(args.depthwise.convolution.shape) {
-    constexpr std::int64_t kPanelNumbers = 98304, kFewestRows = 48;
-    const std::int64_t most = std::max(kFewestRows, kPanelNumbers / std::max(s_.channels, args.out_features));
-    band_ = std::clamp<std::int64_t>(most / s_.out_width(), 1, s_.out_height());
+    band_ = std::clamp<std::int64_t>(rows_of_panel(std::max(s_.channels, args.out_features)) / s_.out_width(), 1, s_.out_height());
   }
 
   /// The way back of input rows [begin, end) of picture n, its sums added to `sums`.

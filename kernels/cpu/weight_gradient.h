@@ -9,6 +9,7 @@
 #include "kernels/cpu/partials.h"
 #include "kernels/cpu/rows.h"
 #include "kernels/cpu/scratch.h"
+#include "kernels/cpu/weight_product.h"
 #include "kernels/linear.h"
 
 namespace sepia::kernels::cpu {
@@ -17,11 +18,11 @@ namespace sepia::kernels::cpu {
 /// fewer partial sums to write and to read again. Panels and chunks are multiples of `unit` rows.
 struct WeightCut {
   WeightCut(const LinearShape& s, bool bias, std::int64_t unit, std::int64_t most_groups) : unit(unit) {
-    constexpr std::int64_t kPieces = 8, kGroupWeights = 1 << 16, kLeastRows = 256, kTileRows = 12;
+    constexpr std::int64_t kPieces = 8, kGroupWeights = 1 << 16, kLeastRows = 256;
     weights = s.in_features * s.out_features;
     biases = bias ? s.out_features : 0;
     const std::int64_t wanted = std::clamp<std::int64_t>(weights / kGroupWeights, 1, most_groups);
-    outputs = std::min(s.out_features, pieces_of(pieces_of(s.out_features, wanted), kTileRows) * kTileRows);
+    outputs = std::min(s.out_features, pieces_of(pieces_of(s.out_features, wanted), kPanelStep) * kPanelStep);
     groups = pieces_of(s.out_features, outputs);
     const std::int64_t units = s.rows / unit, least = groups == 1 ? pieces_of(kLeastRows, unit) : pieces_of(units, pieces_of(kPieces, groups));
     chunks = cut_chunks(units, least, weights + biases);

@@ -106,8 +106,8 @@ template class WeightProduct<float>;
 template class WeightProduct<bf16>;
 
 ProductCut::ProductCut(std::int64_t rows, std::int64_t k, std::int64_t n, std::int64_t row_step) {
-  constexpr std::int64_t kPanelNumbers = 98304, kPieces = 8, kEnough = 4, kFewestRows = 24, kNarrowest = 128;
-  const std::int64_t most = std::clamp<std::int64_t>(kPanelNumbers / std::max<std::int64_t>(k, 1), 48, 504);  // three eighths of a MiB in float
+  constexpr std::int64_t kMostRows = 504, kPieces = 8, kEnough = 4, kFewestRows = 24, kNarrowest = 128;
+  const std::int64_t most = std::min(rows_of_panel(k), kMostRows);
   std::int64_t wanted_panel = 0, wanted_pieces = kEnough;
   if (rows < kPieces * kFewestRows && n >= kEnough * kNarrowest) {
     // Few rows and many columns: every thread reads all rows, or most of them, and columns of its own.

@@ -1,6 +1,7 @@
 // Rows times a layer's weights: the product of every pointwise layer, forward and back to the input.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "kernels/cpu/packed_product.h"
@@ -39,6 +40,15 @@ class WeightProduct {
 
 extern template class WeightProduct<float>;
 extern template class WeightProduct<bf16>;
+
+/// Rows of the register tile where registers are many: panels of rows are whole tiles.
+inline constexpr std::int64_t kPanelStep = 12;
+
+/// Rows of so many numbers that make a panel of three eighths of a MiB in float; 48 at least.
+constexpr std::int64_t rows_of_panel(std::int64_t numbers) {
+  constexpr std::int64_t kPanelNumbers = 98304, kFewest = 48;
+  return std::max(kFewest, kPanelNumbers / std::max<std::int64_t>(numbers, 1));
+}
 
 /// How products with `rows` rows of k numbers and n columns are cut, by shape alone: panels of rows that stay in the second-level cache;
 /// few rows by columns instead, so that each weight is read by one thread.
