@@ -61,6 +61,7 @@ struct Backend {
   /// that kernels may keep them as they multiply them best; from any thread, but not while kernels run.
   void (*hold_weights)() = nullptr;
   void (*release_weights)() = nullptr;
+  bool conv2d_reads_pixels = false;  ///< conv2d's and conv2d_pool's kernels take Pixels in place of x (kernels/conv2d.h)
   bool emulated = false;    ///< a CUDA device that is only imitated, for tests
 
   template <class T>

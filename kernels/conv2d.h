@@ -8,7 +8,14 @@
 //   grad_weight[k, r, s, c] = sum_{n, p, q} grad_y[n, p, q, k] * act(x)[n, p*stride + r - padding, ...]
 //   grad_bias[k]            = sum_{n, p, q} grad_y[n, p, q, k]
 // grad_x is the gradient at the prologue's affine output, that is, already masked where its ReLU was closed.
+//
+// A backend that says so (Backend::conv2d_reads_pixels) takes pictures in bytes in the place of x and normalises them as it loads them:
+// act(x)[n, h, w, c] = (pixels[n, h, w, c] / 255 - mean[c]) / std[c], rounded to T, as images_to_input writes it (kernels/elementwise.h),
+// to the bit. The first layer's input is then never in memory as numbers. Not for 1x1 filters (conv2d_takes_pixels).
 #pragma once
+
+#include <array>
+#include <cstdint>
 
 #include "kernels/launch.h"
 
@@ -22,6 +29,15 @@ struct Conv2dShape {
   constexpr std::int64_t out_width() const { return (width + 2 * padding - kernel_w) / stride + 1; }
 };
 
+/// Pictures in bytes, to be normalised on load.
+struct Pixels {
+  const std::uint8_t* data = nullptr;  ///< (N, H, W, 3); null: there are none
+  std::array<double, 3> mean{}, std{};
+};
+
+/// Whether a convolution of this shape may be given pixels: in_channels is 3, and the filter more than one tap (1x1 is a linear map of rows).
+constexpr bool conv2d_takes_pixels(const Conv2dShape& s) { return s.in_channels == 3 && s.kernel_h * s.kernel_w > 1; }
+
 template <class T>
 struct Conv2dForward {
   Conv2dShape shape;
@@ -30,6 +46,7 @@ struct Conv2dForward {
   const T* weight;
   const Accumulator<T>* bias;  ///< may be null
   T* y;
+  Pixels pixels{};  ///< if any, in place of x, and there is no prologue
 };
 
 template <class T>
@@ -52,6 +69,7 @@ struct Conv2dBackwardWeight {
   Accumulator<T>* grad_weight;
   Accumulator<T>* grad_bias;  ///< may be null
   Accumulate accumulate;      ///< for both
+  Pixels pixels{};            ///< as Conv2dForward's
 };
 
 }  // namespace sepia::kernels

@@ -33,6 +33,7 @@ struct Conv2dPoolForward {
   bool relu;
   T* y;
   std::uint8_t* index;  ///< (N, P, Q, K), the winners as in MaxPoolForward; may be null when no backward will follow
+  Pixels pixels{};      ///< as Conv2dForward's
 };
 
 template <class T>
@@ -50,6 +51,7 @@ struct Conv2dPoolBackward {
   Accumulator<T>* grad_weight;  ///< null when not wanted, and then grad_bias too
   Accumulator<T>* grad_bias;    ///< may be null
   Accumulate accumulate_weight;
+  Pixels pixels{};  ///< as Conv2dForward's; grad_x is not wanted then
 };
 
 }  // namespace sepia::kernels

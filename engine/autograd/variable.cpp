@@ -33,9 +33,9 @@ Variable Variable::leaf(Tensor value, bool of_parameter) {
   return {std::move(value), {}, std::move(slot)};
 }
 
-const Shape& Variable::shape() const { return convolution_ ? convolution_->shape : stored_.shape(); }
-DType Variable::dtype() const { return convolution_ ? convolution_->x.dtype() : stored_.dtype(); }
-Device Variable::device() const { return convolution_ ? convolution_->x.device() : stored_.device(); }
+const Shape& Variable::shape() const { return convolution_ ? convolution_->shape : pictures_ ? pictures_->pixels.shape() : stored_.shape(); }
+DType Variable::dtype() const { return convolution_ ? convolution_->x.dtype() : pictures_ ? pictures_->dtype : stored_.dtype(); }
+Device Variable::device() const { return convolution_ ? convolution_->x.device() : pictures_ ? pictures_->pixels.device() : stored_.device(); }
 
 const Tensor& Variable::value() const {
   SEPIA_CHECK_KIND(pending().empty(), ErrorKind::kInternal, "[variable] an affine or ReLU is pending; call materialise() first");
@@ -48,6 +48,7 @@ bool Variable::requires_grad() const {
 }
 
 Variable Variable::detach() const {
+  if (pictures_) return *this;
   if (!convolution_) return {stored_, pending_, nullptr};
   PendingConvolution cut = *convolution_;
   for (Variable* part : {&cut.x, &cut.weight, &cut.bias}) *part = part->detach();
@@ -56,6 +57,7 @@ Variable Variable::detach() const {
 
 const Variable& Variable::checked() const {
   SEPIA_CHECK_KIND(!convolution_, ErrorKind::kInternal, "[variable] a convolution is pending; call materialise() first");
+  SEPIA_CHECK_KIND(!pictures_, ErrorKind::kInternal, "[variable] pictures are still bytes; call materialise() first");
   return *this;
 }
 

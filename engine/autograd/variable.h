@@ -1,6 +1,8 @@
-// A value in a network: a tensor, perhaps an affine map and a ReLU or a convolution that are still to be applied, and where its gradient goes.
+// A value in a network: a tensor, perhaps with something still to be done to it (an affine map and a ReLU, a convolution, bytes to be
+// normalised), and where its gradient goes.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <optional>
 
@@ -19,6 +21,13 @@ struct PendingAffine {
 
 struct PendingConvolution;
 
+/// Pictures that are still bytes: the value is (pixels / 255 - mean) / std per channel, in `dtype` (kernels/elementwise.h, ImagesToInput).
+struct PendingPictures {
+  Tensor pixels;  ///< (N, H, W, 3) u8
+  std::array<double, 3> mean, std;
+  DType dtype;
+};
+
 /// What ops take and return. Copies are cheap and share the value and the slot.
 ///
 /// Batch normalisation and ReLU return their input's tensor with a pending affine instead of computing a new one. An op that can
@@ -26,6 +35,7 @@ struct PendingConvolution;
 /// A convolution may be left pending as a whole, for the op behind it to carry both out: a depthwise one for the pointwise one (linear), a
 /// dense one, with a ReLU or without, for max_pool. shape() is then that of its output, and there is neither a tensor nor a slot. Every
 /// other op carries it out first, by materialise() or carried_out().
+/// Pictures may be left in bytes for a convolution to normalise as it reads them (ops/images.h); for every other op the same holds.
 /// Observers do not see any of this: value() is only for variables without a pending part, and module hooks materialise first.
 class Variable {
  public:
@@ -33,27 +43,31 @@ class Variable {
   /// A constant: no gradient.
   explicit Variable(Tensor value) : stored_(std::move(value)) {}
   explicit Variable(std::shared_ptr<const PendingConvolution> convolution) : convolution_(std::move(convolution)) {}
+  explicit Variable(std::shared_ptr<const PendingPictures> pictures) : pictures_(std::move(pictures)) {}
   Variable(Tensor stored, PendingAffine pending, std::shared_ptr<GradSlot> slot)
       : stored_(std::move(stored)), pending_(std::move(pending)), slot_(std::move(slot)) {}
   /// A leaf whose gradient is wanted, in the accumulator type of the tensor when `of_parameter`, else in its own.
   static Variable leaf(Tensor value, bool of_parameter = false);
 
-  bool defined() const { return convolution_ || stored_.defined(); }
+  bool defined() const { return convolution_ || pictures_ || stored_.defined(); }
   const Shape& shape() const;
   DType dtype() const;
   Device device() const;
 
   /// The value. Throws kInternal while something is pending: materialise() first.
   const Tensor& value() const;
-  /// The tensor in memory, to which the pending affine and ReLU are still to be applied. As pending() and slot() it throws kInternal while
-  /// a convolution is pending.
+  /// The tensor in memory, to which the pending affine and ReLU are still to be applied. As pending() it throws kInternal while a convolution
+  /// or pictures are pending.
   const Tensor& stored() const { return checked().stored_; }
   const PendingAffine& pending() const { return checked().pending_; }
   /// The convolution that is still to be carried out; null when there is none.
   const PendingConvolution* convolution() const { return convolution_.get(); }
+  /// The pictures that are still bytes; null when there are none.
+  const PendingPictures* pictures() const { return pictures_.get(); }
 
   bool requires_grad() const;
-  const std::shared_ptr<GradSlot>& slot() const { return checked().slot_; }
+  /// Null where no gradient is wanted, as of pictures. Throws kInternal while a convolution is pending.
+  const std::shared_ptr<GradSlot>& slot() const { return pictures_ ? slot_ : checked().slot_; }
   /// The gradient after backward(): of a leaf, or where slot()->retain() was called. Undefined when there is none.
   Tensor grad() const { return slot() ? slot()->gradient() : Tensor(); }
   /// The same value, cut from the tape.
@@ -66,6 +80,7 @@ class Variable {
   PendingAffine pending_;
   std::shared_ptr<GradSlot> slot_;
   std::shared_ptr<const PendingConvolution> convolution_;
+  std::shared_ptr<const PendingPictures> pictures_;
 };
 
 /// depthwise_conv(x, weight, bias) or conv2d(x, weight, bias), checked but not computed (kernels/depthwise_conv.h, kernels/conv2d.h). It is

@@ -28,7 +28,7 @@ kernels::Conv2dShape checked_shape(const Variable& x, const Variable& weight, co
 
 struct Conv2dNode final : Node {
   Conv2dNode(const kernels::Conv2dShape& shape, const Variable& x, const Variable& weight)
-      : shape_(shape), x_(x.stored()), pending_(x.pending()), weight_(weight.stored()) {}
+      : shape_(shape), x_(x), weight_(weight.stored()) {}
   const char* name() const override { return "conv2d"; }
 
   void backward(Tensor grad_y) override {
@@ -36,21 +36,20 @@ struct Conv2dNode final : Node {
       using A = Accumulator<T>;
       if (wants(1) || wants(2)) {
         const WeightTargets targets = claim_weight_and_bias(slot(1), slot(2), weight_, true);
-        table.conv2d_backward_weight({}, {.shape = shape_, .x = x_.data<T>(), .prologue = prologue_of<T>(pending_), .grad_y = grad_y.data<T>(),
+        table.conv2d_backward_weight({}, {.shape = shape_, .x = x_.x<T>(), .prologue = x_.prologue<T>(), .grad_y = grad_y.data<T>(),
                                           .grad_weight = targets.weight.data<A>(), .grad_bias = targets.bias.data_or_null<A>(),
-                                          .accumulate = targets.accumulate});
+                                          .accumulate = targets.accumulate, .pixels = x_.pixels()});
       }
       if (wants(0)) {
         const GradTarget x = input(0).claim();
-        table.conv2d_backward_input({}, {.shape = shape_, .grad_y = grad_y.data<T>(), .weight = weight_.data<T>(), .x = x_.data<T>(),
-                                         .prologue = prologue_of<T>(pending_), .grad_x = x.tensor.data<T>(), .accumulate = x.accumulate});
+        table.conv2d_backward_input({}, {.shape = shape_, .grad_y = grad_y.data<T>(), .weight = weight_.data<T>(), .x = x_.x<T>(),
+                                         .prologue = x_.prologue<T>(), .grad_x = x.tensor.data<T>(), .accumulate = x.accumulate});
       }
     });
   }
 
   kernels::Conv2dShape shape_;
-  Tensor x_;
-  PendingAffine pending_;
+  DenseInput x_;
   Tensor weight_;
 };
 
@@ -64,17 +63,18 @@ Variable carry_out_dense(const PendingConvolution& convolution) {
   const Variable &x = convolution.x, &weight = convolution.weight, &bias = convolution.bias;
   const kernels::Conv2dShape shape = kernel_shape_of_dense(convolution);
   Tensor y = Tensor::empty(convolution.shape, x.dtype(), x.device());
+  const DenseInput input(x);
   dispatch(y, [&]<class T>(const KernelTable<T>& table) {
-    table.conv2d_forward({}, {.shape = shape, .x = x.stored().data<T>(), .prologue = prologue_of<T>(x.pending()),
-                              .weight = weight.stored().data<T>(), .bias = bias.stored().data_or_null<Accumulator<T>>(), .y = y.data<T>()});
+    table.conv2d_forward({}, {.shape = shape, .x = input.x<T>(), .prologue = input.prologue<T>(), .weight = weight.stored().data<T>(),
+                              .bias = bias.stored().data_or_null<Accumulator<T>>(), .y = y.data<T>(), .pixels = input.pixels()});
   });
   const Variable output = record<Conv2dNode>(std::move(y), {&x, &weight, &bias}, shape, x, weight);
   return convolution.relu ? relu(output) : output;
 }
 
 Variable conv2d(const Variable& given_x, const Variable& weight, const Variable& bias, const Conv2dParams& params) {
-  const Variable x = carried_out(given_x);
-  const kernels::Conv2dShape shape = checked_shape(x, weight, bias, params);
+  const kernels::Conv2dShape shape = checked_shape(given_x, weight, bias, params);
+  const Variable x = given_x.pictures() && kernels::conv2d_takes_pixels(shape) ? given_x : carried_out(given_x);
   const PendingConvolution convolution{x, weight, bias, params.stride, params.padding,
                                        {shape.batch, shape.out_height(), shape.out_width(), shape.out_channels}};
   return params.pooled && has_conv2d_pool(convolution) ? left_pending(convolution) : carry_out_dense(convolution);

@@ -1,5 +1,6 @@
 #include "engine/ops/materialise.h"
 
+#include "engine/ops/images.h"
 #include "engine/ops/pending_convolution.h"
 #include "engine/ops/record.h"
 
@@ -31,6 +32,9 @@ Variable left_pending(const PendingConvolution& convolution) {
 }
 
 Variable carried_out(const Variable& x) {
+  if (const PendingPictures* pictures = x.pictures()) {
+    return Variable(images_to_input(pictures->pixels, {.mean = pictures->mean, .std = pictures->std}, pictures->dtype));
+  }
   const PendingConvolution* convolution = x.convolution();
   if (!convolution) return x;
   return convolution->dense() ? carry_out_dense(*convolution) : carry_out(*convolution);

@@ -48,6 +48,31 @@ kernels::DepthwiseConvBackwardSums<T> DepthwiseOperands::claim(GradSlot* x_slot,
   return arguments;
 }
 
+/// What the kernels read of a dense convolution's input, which a node may keep.
+class DenseInput {
+ public:
+  explicit DenseInput(const Variable& x) {
+    if (const PendingPictures* pictures = x.pictures()) {
+      x_ = pictures->pixels;
+      pixels_ = {x_.data<std::uint8_t>(), pictures->mean, pictures->std};
+    } else {
+      x_ = x.stored();
+      pending_ = x.pending();
+    }
+  }
+
+  template <class T>
+  const T* x() const { return pixels_.data ? nullptr : x_.data<T>(); }
+  template <class T>
+  kernels::Prologue<T> prologue() const { return prologue_of<T>(pending_); }
+  const kernels::Pixels& pixels() const { return pixels_; }
+
+ private:
+  Tensor x_;
+  PendingAffine pending_;
+  kernels::Pixels pixels_;
+};
+
 /// The convolution, left for whoever reads it. What is made without a tape stays off it, whoever carries it out.
 Variable left_pending(const PendingConvolution& convolution);
 

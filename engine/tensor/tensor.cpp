@@ -5,7 +5,11 @@ namespace sepia {
 class Tensor::Storage {
  public:
   Storage(Device device, std::size_t bytes) : arena_(arena_of(device)), pointer_(arena_->allocate(bytes)) {}
-  ~Storage() { arena_->release(pointer_); }
+  /// Memory that belongs to somebody else.
+  explicit Storage(void* borrowed) : pointer_(borrowed) {}
+  ~Storage() {
+    if (arena_) arena_->release(pointer_);
+  }
   Storage(const Storage&) = delete;
   Storage& operator=(const Storage&) = delete;
   void* pointer() const { return pointer_; }
@@ -27,6 +31,17 @@ Tensor Tensor::empty(const Shape& shape, DType dtype, Device device) {
   result.dtype_ = dtype;
   result.device_ = device;
   result.storage_ = std::make_shared<Storage>(device, result.bytes());
+  return result;
+}
+
+Tensor Tensor::view(const void* memory, std::size_t count, const Shape& shape, DType dtype, Device device) {
+  SEPIA_CHECK_KIND(device.on_host() && count == static_cast<std::size_t>(shape.numel()), ErrorKind::kInternal, "[view] ", count, " values of host memory as ", shape,
+                   " on ", device);
+  Tensor result;
+  result.shape_ = shape;
+  result.dtype_ = dtype;
+  result.device_ = device;
+  result.storage_ = std::make_shared<Storage>(const_cast<void*>(memory));
   return result;
 }
 

@@ -31,6 +31,12 @@ class Tensor {
     return result;
   }
 
+  /// Somebody else's host memory as a tensor, to be read: it is not copied and must outlive every tensor that shares it. A host device only.
+  template <class T>
+  static Tensor view_of_host(std::span<const T> values, const Shape& shape, Device device) {
+    return view(values.data(), values.size(), shape, kDTypeOf<T>, device);
+  }
+
   bool defined() const { return storage_ != nullptr; }
   const Shape& shape() const { return shape_; }
   DType dtype() const { return dtype_; }
@@ -77,6 +83,7 @@ class Tensor {
 
  private:
   class Storage;
+  static Tensor view(const void* memory, std::size_t count, const Shape& shape, DType dtype, Device device);
   std::shared_ptr<Storage> storage_;
   std::int64_t offset_ = 0;  // in elements
   Shape shape_;

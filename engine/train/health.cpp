@@ -54,7 +54,7 @@ std::map<std::string, double> dead_shares(nn::Module& model, const Batch& probe,
   model.eval();
   {
     const StepScope scope(model.device(), str("health ", probe.n, "x", probe.height, "x", probe.width));
-    model(Variable(network_input(model, probe, normalisation)));
+    model(network_input(model, probe, normalisation));
   }
   model.train(was_training);
   for (nn::Module* module : hooked) module->clear_hooks();

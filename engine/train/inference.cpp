@@ -19,13 +19,15 @@ namespace {
 constexpr std::size_t kCachedBytes = std::size_t{1} << 20;
 
 /// The pictures [first, first + count) of a batch as input.
-Tensor input_of(const nn::Module& model, const Batch& batch, std::int64_t first, std::int64_t count, const ops::Normalisation& normalisation) {
+Variable input_of(const nn::Module& model, const Batch& batch, std::int64_t first, std::int64_t count, const ops::Normalisation& normalisation) {
   const Shape shape({count, batch.height, batch.width, 3});
   const auto bytes = static_cast<std::size_t>(shape.numel()), picture = bytes / static_cast<std::size_t>(count);
-  return ops::images_to_input(std::span(batch.pixels).subspan(static_cast<std::size_t>(first) * picture, bytes), shape, model.device(), normalisation, model.dtype());
+  const auto pixels = std::span<const std::uint8_t>(batch.pixels).subspan(static_cast<std::size_t>(first) * picture, bytes);
+  const Device device = model.device();
+  return ops::pictures(device.on_host() ? Tensor::view_of_host(pixels, shape, device) : Tensor::from_host(pixels, shape, device), normalisation, model.dtype());
 }
 
-Tensor outputs_of(nn::Module& model, const Tensor& input) { return ops::materialise(model(Variable(input))).value(); }
+Tensor outputs_of(nn::Module& model, const Variable& input) { return ops::materialise(model(input)).value(); }
 
 /// The outputs of a batch's pictures, put down by whichever thread has them: the first to arrive shows how long a row is.
 class OutputRows {
@@ -97,7 +99,7 @@ void evaluate(nn::Module& model, const Dataset& dataset, const LogitsOptions& op
 
 }  // namespace
 
-Tensor network_input(const nn::Module& model, const Batch& batch, const ops::Normalisation& normalisation) {
+Variable network_input(const nn::Module& model, const Batch& batch, const ops::Normalisation& normalisation) {
   return input_of(model, batch, 0, batch.n, normalisation);
 }
 

@@ -17,8 +17,8 @@
 
 namespace sepia::train {
 
-/// A batch's bytes as a placed model's input, on its device and in its type.
-Tensor network_input(const nn::Module& model, const Batch& batch, const ops::Normalisation& normalisation);
+/// A batch's bytes as a placed model's input, on its device and in its type: perhaps still bytes, those of the batch, which must live as long.
+Variable network_input(const nn::Module& model, const Batch& batch, const ops::Normalisation& normalisation);
 
 /// Whether run_inference takes pictures through the network one by one: on the CPU (not its reference), in evaluation mode, when all
 /// weights and running statistics take at most 1 MiB and nobody watches the layers (nn::Module::watched()). Neither the batch nor the

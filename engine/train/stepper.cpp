@@ -144,9 +144,8 @@ BatchFigures Stepper::step(const Batch& batch, double lr) {
 void Stepper::forward_backward_update(Shaped& tensors, const Batch& batch) {
   const StepScope scope(model_.device(), tensors.kind);
   const ops::Normalisation& normalisation = options_.normalisation;
-  const Tensor input = tensors.pixels.defined() ? ops::images_to_input(tensors.pixels, normalisation, model_.dtype())
-                                                : network_input(model_, batch, normalisation);
-  const Variable logits = ops::materialise(model_(Variable(input)));
+  const Variable input = tensors.pixels.defined() ? ops::pictures(tensors.pixels, normalisation, model_.dtype()) : network_input(model_, batch, normalisation);
+  const Variable logits = ops::materialise(model_(input));
   SEPIA_CHECK(logits.shape() == tensors.logits.shape(), "a detector has 2 outputs (real, fake); this network gives ", logits.shape());
   const Variable loss = ops::cross_entropy(logits, tensors.labels, {.class_weights = class_weights_, .smoothing = options_.smoothing});
   tensors.logits.copy_from(logits.value());
@@ -223,7 +222,7 @@ void Stepper::conclude() {
 
 BatchFigures Stepper::accumulate(const Batch& batch, double weight) {
   const StepScope scope(model_.device(), step_kind("train", batch));
-  const Variable logits = ops::materialise(model_(Variable(network_input(model_, batch, options_.normalisation))));
+  const Variable logits = ops::materialise(model_(network_input(model_, batch, options_.normalisation)));
   const Variable loss = ops::cross_entropy(logits, label_tensor(model_, batch), {.class_weights = class_weights_, .smoothing = options_.smoothing});
   loss_.copy_from(loss.value());
   BatchFigures figures{.loss = loss_.item(), .correct = 0};

@@ -12,7 +12,7 @@ const Backend& cpu_backend() {
   static const KernelTable<bf16> bf16_table{SEPIA_KERNELS(SEPIA_ENTRY) SEPIA_FUSED_KERNELS(SEPIA_ENTRY)};
 #undef SEPIA_ENTRY
   static const Backend backend{.name = "cpu", .float32 = &f32, .float64 = nullptr, .bfloat16 = cpu::has_bf16_products() ? &bf16_table : nullptr, .memory = host_memory(),
-                               .hold_weights = cpu::hold_weights, .release_weights = cpu::release_weights};
+                               .hold_weights = cpu::hold_weights, .release_weights = cpu::release_weights, .conv2d_reads_pixels = true};
   return backend;
 }
 

@@ -204,9 +204,8 @@ void direct_weight(const DirectBand<float>& band, const float* grad_y, float* su
 void direct_weight(const DirectBand<float>& band, const bf16* grad_y, float* sums) { HWY_DYNAMIC_DISPATCH(DirectWeightH)(band, grad_y, sums); }
 
 template <class In, class T>
-DirectBand<In> direct_band(const Conv2dShape& s, const Prologue<T>& prologue, const T* x, std::int64_t n, std::int64_t first,
-                           std::int64_t rows) {
-  const PaddedBand<In> input = padded_band<In>(s, prologue, x, n, first * s.stride, (rows - 1) * s.stride + s.kernel_h, Scratch::kPanel);
+DirectBand<In> direct_band(const Conv2dShape& s, const InputRows<T>& rows_of_input, std::int64_t n, std::int64_t first, std::int64_t rows) {
+  const PaddedBand<In> input = padded_band<In>(s, rows_of_input, n, first * s.stride, (rows - 1) * s.stride + s.kernel_h, Scratch::kPanel);
   return {
       input.data,    input.row_pitch, s.stride * input.row_pitch, s.stride * s.in_channels, s.kernel_h, s.kernel_w * s.in_channels, rows,
       s.out_width(), s.out_channels};
@@ -244,9 +243,10 @@ void conv2d_forward_direct(const Conv2dForward<T>& args) {
   const Conv2dShape& s = args.shape;
   const DirectBands bands(s);
   const float* weights = filters_by_tap(s, args.weight);
+  const InputRows<T> input(args);
   parallel_for(s.batch * bands.per_picture, [&](std::int64_t index) {
     const std::int64_t n = index / bands.per_picture, first = index % bands.per_picture * bands.rows;
-    const DirectBand<T> band = direct_band<T>(s, args.prologue, args.x, n, first, std::min(bands.rows, s.out_height() - first));
+    const DirectBand<T> band = direct_band<T>(s, input, n, first, std::min(bands.rows, s.out_height() - first));
     direct_forward(band, weights, args.bias, args.y + (n * s.out_height() + first) * s.out_width() * s.out_channels);
   });
 }
@@ -259,6 +259,7 @@ void conv2d_backward_weight_direct(const Conv2dBackwardWeight<T>& args) {
   const std::int64_t weights = filters * taps, biases = args.grad_bias ? filters : 0;
   const Chunks chunks = cut_chunks(s.batch * bands.per_picture, 1, weights + biases);
   float* partials = scratch(Scratch::kPartials, chunks.count * (weights + biases));
+  const InputRows<T> input(args);
   parallel_for(chunks.count, [&](std::int64_t chunk) {
     float* partial = partials + chunk * (weights + biases);
     std::fill_n(partial + weights, biases, 0.0F);
@@ -266,7 +267,7 @@ void conv2d_backward_weight_direct(const Conv2dBackwardWeight<T>& args) {
     std::fill_n(sums, weights, 0.0F);
     for (std::int64_t index = chunks.begin(chunk); index < chunks.end(chunk); ++index) {
       const std::int64_t n = index / bands.per_picture, first = index % bands.per_picture * bands.rows;
-      const DirectBand<float> band = direct_band<float>(s, args.prologue, args.x, n, first, std::min(bands.rows, s.out_height() - first));
+      const DirectBand<float> band = direct_band<float>(s, input, n, first, std::min(bands.rows, s.out_height() - first));
       const T* grad_y = args.grad_y + (n * s.out_height() + first) * s.out_width() * filters;
       direct_weight(band, grad_y, sums);
       if (args.grad_bias) add_column_sums({band.rows * band.width, filters, filters}, grad_y, partial + weights);

@@ -51,11 +51,11 @@ struct Band {
 
 // The columns matrix of a band, in the thread's panel.
 template <class T>
-const T* gather_columns(const Bands& bands, const Band& band, const Prologue<T>& prologue, const T* x) {
+const T* gather_columns(const Bands& bands, const Band& band, const InputRows<T>& rows_of_input) {
   const Conv2dShape& s = bands.shape;
   const std::int64_t run = s.kernel_w * s.in_channels, step = s.stride * s.in_channels;
   const PaddedBand<T> input =
-      padded_band<T>(s, prologue, x, band.n, band.first_row * s.stride, (band.rows - 1) * s.stride + s.kernel_h, Scratch::kOutput);
+      padded_band<T>(s, rows_of_input, band.n, band.first_row * s.stride, (band.rows - 1) * s.stride + s.kernel_h, Scratch::kOutput);
   T* columns = scratch_of<T>(Scratch::kPanel, band.positions * bands.taps());
   T* out = columns;
   for (std::int64_t p = 0; p < band.rows; ++p) {
@@ -90,9 +90,10 @@ void conv2d_forward_im2col(const Conv2dForward<T>& args) {
   const Bands bands(args.shape);
   const std::int64_t filters = args.shape.out_channels;
   const WeightProduct<T> product({args.weight, bands.taps(), filters, true});
+  const InputRows<T> input(args);
   parallel_for(bands.total(), [&](std::int64_t index) {
     const Band band(bands, index);
-    product.run(band.positions, gather_columns(bands, band, args.prologue, args.x), 0, filters, args.bias, args.y + band.first_position * filters, filters);
+    product.run(band.positions, gather_columns(bands, band, input), 0, filters, args.bias, args.y + band.first_position * filters, filters);
   });
 }
 
@@ -133,6 +134,7 @@ void conv2d_backward_weight_im2col(const Conv2dBackwardWeight<T>& args) {
   const std::int64_t filters = args.shape.out_channels, weights = filters * bands.taps(), biases = args.grad_bias ? filters : 0;
   const Chunks chunks = cut_chunks(bands.total(), 1, weights + biases);
   float* partials = scratch(Scratch::kPartials, chunks.count * (weights + biases));
+  const InputRows<T> input(args);
   parallel_for(chunks.count, [&](std::int64_t chunk) {
     float* partial = partials + chunk * (weights + biases);
     std::fill_n(partial + weights, biases, 0.0F);
@@ -145,7 +147,7 @@ void conv2d_backward_weight_im2col(const Conv2dBackwardWeight<T>& args) {
             .a = grad_y,
             .lda = filters,
             .transpose_a = true,
-            .b = gather_columns(bands, band, args.prologue, args.x),
+            .b = gather_columns(bands, band, input),
             .ldb = bands.taps(),
             .beta = index == chunks.begin(chunk) ? 0.0F : 1.0F,
             .c = partial,

@@ -33,11 +33,12 @@ PlanarFilters<T> forward_filters(const Conv2dShape& s, const T* weight) {
 template <class T>
 void conv2d_forward_planar(const Conv2dForward<T>& args) {
   const PlanarConv conv = forward_correlation(args.shape);
+  const InputRows<T> input(args);
   correlate(Correlation<T>{
       .conv = conv,
       .filters = forward_filters(args.shape, args.weight),
       .bias = args.bias,
-      .load = [&](const Band& band, const PlaneLayout& layout, float* planes) { load_pictures(conv, args.prologue, args.x, band, layout, planes); },
+      .load = [&](const Band& band, const PlaneLayout& layout, float* planes) { load_pictures(conv, input, band, layout, planes); },
       .finish =
           [&](const Band& band, const PlaneLayout& layout, const float* planes) {
             store_output_planes(conv, layout, planes, band.rows,
@@ -70,9 +71,8 @@ void planar_backward_input(const Conv2dBackwardInput<T>& args, std::function<voi
 template <class T>
 void conv2d_backward_input_planar(const Conv2dBackwardInput<T>& args) {
   const PlanarConv conv = backward_correlation(args.shape);
-  planar_backward_input<T>(args, [&](const Band& band, const PlaneLayout& layout, float* planes) {
-    load_pictures(conv, Prologue<T>{}, args.grad_y, band, layout, planes);
-  });
+  const InputRows<T> gradient(conv.in_width, conv.in_channels, {}, args.grad_y);
+  planar_backward_input<T>(args, [&](const Band& band, const PlaneLayout& layout, float* planes) { load_pictures(conv, gradient, band, layout, planes); });
 }
 
 template PlanarFilters<float> forward_filters(const Conv2dShape&, const float*);

@@ -175,7 +175,7 @@ void planar_backward_weight(const Conv2dBackwardWeight<T>& args, const std::func
   const std::int64_t weights = conv.out_channels * conv.taps(), biases = args.grad_bias ? conv.out_channels : 0;
   const Chunks chunks = cut_chunks(conv.batch * bands.per_picture, 1, weights + biases);
   float* partials = scratch(Scratch::kPartials, chunks.count * (weights + biases));
-  const std::int64_t in_picture = conv.in_height * conv.in_width * conv.in_channels;
+  const InputRows<T> rows(args);
   parallel_for(chunks.count, [&](std::int64_t chunk) {
     float* partial = partials + chunk * (weights + biases);
     std::fill_n(partial, weights + biases, 0.0F);
@@ -185,7 +185,7 @@ void planar_backward_weight(const Conv2dBackwardWeight<T>& args, const std::func
     for (std::int64_t index = chunks.begin(chunk); index < chunks.end(chunk); ++index) {
       const Band band = bands.band(index);
       const std::int64_t positions = layout.positions(band.rows, conv.out_width);
-      load_input_planes(conv, layout, args.prologue, args.x + band.picture * in_picture, band.first, band.rows, input);
+      load_input_planes(conv, layout, rows, band, input);
       load(band, layout, grad_y);
       for (std::int64_t start = 0; start < positions; start += kPositionsPerDot) {
         for (std::int64_t c = 0; c < conv.in_channels; ++c) {

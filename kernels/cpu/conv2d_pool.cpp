@@ -21,12 +21,13 @@ void forward(const Conv2dPoolForward<T>& args) {
   PlanarConv conv = forward_correlation(args.shape);
   const std::int64_t height = conv.out_height / 2, row = conv.out_width / 2 * conv.out_channels;
   conv.out_height = 2 * height;  // an odd last row belongs to no window
+  const InputRows<T> input(args);
   correlate(Correlation<T>{
       .conv = conv,
       .filters = forward_filters(args.shape, args.weight),
       .bias = args.bias,
       .rows_at_once = 2,
-      .load = [&](const Band& band, const PlaneLayout& layout, float* planes) { load_pictures(conv, args.prologue, args.x, band, layout, planes); },
+      .load = [&](const Band& band, const PlaneLayout& layout, float* planes) { load_pictures(conv, input, band, layout, planes); },
       .finish =
           [&](const Band& band, const PlaneLayout& layout, const float* planes) {
             const std::int64_t at = (band.picture * height + band.first / 2) * row;
@@ -43,7 +44,7 @@ PooledGradient<T> gradient_of(const Conv2dPoolBackward<T>& args, std::int64_t pi
 
 template <class T>
 void backward_weight(const Conv2dPoolBackward<T>& args) {
-  const Conv2dBackwardWeight<T> weight{args.shape, args.x, args.prologue, nullptr, args.grad_weight, args.grad_bias, args.accumulate_weight};
+  const Conv2dBackwardWeight<T> weight{args.shape, args.x, args.prologue, nullptr, args.grad_weight, args.grad_bias, args.accumulate_weight, args.pixels};
   planar_backward_weight<T>(weight, [&](const Band& band, const PlaneLayout& layout, T* planes) {
     std::fill_n(planes, args.shape.out_channels * layout.out_plane, T{});
     load_unpooled<T>(gradient_of(args, band.picture), band.first, band.rows, {planes, layout.pitch, layout.out_plane});

@@ -221,18 +221,17 @@ void correlate(const Correlation<T>& correlation) {
 }
 
 template <class T>
-void load_pictures(const PlanarConv& conv, const Prologue<T>& prologue, const T* x, const Band& band, const PlaneLayout& layout, float* planes) {
-  const T* picture = x + band.picture * conv.in_height * conv.in_width * conv.in_channels;
+void load_pictures(const PlanarConv& conv, const InputRows<T>& input, const Band& band, const PlaneLayout& layout, float* planes) {
   if constexpr (std::is_same_v<T, bf16>) {
-    if (planes_of_pairs<T>(conv)) return load_pair_planes(conv, layout, prologue, picture, band.first, band.rows, planes);
+    if (planes_of_pairs<T>(conv)) return load_pair_planes(conv, layout, input, band, planes);
   }
-  load_input_planes(conv, layout, prologue, picture, band.first, band.rows, planes);
+  load_input_planes(conv, layout, input, band, planes);
 }
 
 template void correlate(const Correlation<float>&);
 template void correlate(const Correlation<bf16>&);
-template void load_pictures(const PlanarConv&, const Prologue<float>&, const float*, const Band&, const PlaneLayout&, float*);
-template void load_pictures(const PlanarConv&, const Prologue<bf16>&, const bf16*, const Band&, const PlaneLayout&, float*);
+template void load_pictures(const PlanarConv&, const InputRows<float>&, const Band&, const PlaneLayout&, float*);
+template void load_pictures(const PlanarConv&, const InputRows<bf16>&, const Band&, const PlaneLayout&, float*);
 
 }  // namespace sepia::kernels::cpu
 #endif  // HWY_ONCE

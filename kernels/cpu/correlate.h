@@ -36,8 +36,8 @@ constexpr bool planes_of_pairs(const PlanarConv& conv) { return std::is_same_v<T
 template <class T>
 void correlate(const Correlation<T>& correlation);
 
-/// load() for pictures x (batch, in_height, in_width, in_channels), prologue carried out.
+/// load() for an input (batch, in_height, in_width, in_channels).
 template <class T>
-void load_pictures(const PlanarConv& conv, const Prologue<T>& prologue, const T* x, const Band& band, const PlaneLayout& layout, float* planes);
+void load_pictures(const PlanarConv& conv, const InputRows<T>& input, const Band& band, const PlaneLayout& layout, float* planes);
 
 }  // namespace sepia::kernels::cpu

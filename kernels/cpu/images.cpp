@@ -1,86 +1,20 @@
 // Pictures in bytes as a network's input (kernels/elementwise.h): normalised, cut and mirrored, or as residuals.
 #include <algorithm>
 #include <array>
-#include <cstring>
-#include <type_traits>
 
 #include "engine/base/parallel_for.h"
+#include "kernels/cpu/kernels.h"
+#include "kernels/cpu/pixels.h"
 #include "kernels/elementwise.h"
 
-#undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "kernels/cpu/images.cpp"
-#include <hwy/foreach_target.h>
-
-#include "kernels/cpu/vector-inl.h"
-
-HWY_BEFORE_NAMESPACE();
-namespace sepia::kernels::cpu::HWY_NAMESPACE {
-
-using Doubles = hn::ScalableTag<double>;
-constexpr std::int64_t kDoubles = hn::MaxLanes(Doubles());
-// Three channels in turn: after three vectors the same channel stands in the same lane again.
-constexpr std::int64_t kTurn = 3 * kDoubles;
-
-/// out[i] = bytes[i] * scale[i % 3] + shift[i % 3], in double and rounded once, for count divisible by 3.
-void BytesToFloats(std::int64_t count, const std::uint8_t* bytes, const double* scale, const double* shift, float* out) {
-  const Doubles d;
-  const hn::Rebind<std::uint8_t, Doubles> narrow;
-  const hn::Rebind<std::int32_t, Doubles> whole;
-  const hn::Rebind<float, Doubles> floats;
-  HWY_ALIGN double scales[kTurn], shifts[kTurn];
-  for (std::int64_t i = 0; i < kTurn; ++i) scales[i] = scale[i % 3], shifts[i] = shift[i % 3];
-  const auto turn = [&](const std::uint8_t* from, float* to) HWY_ATTR {
-    for (std::int64_t at = 0; at < kTurn; at += kDoubles) {
-      const auto value = hn::PromoteTo(d, hn::PromoteTo(whole, hn::LoadU(narrow, from + at)));
-      hn::StoreU(hn::DemoteTo(floats, hn::MulAdd(value, hn::Load(d, scales + at), hn::Load(d, shifts + at))), floats, to + at);
-    }
-  };
-  std::int64_t i = 0;
-  for (; i + kTurn <= count; i += kTurn) turn(bytes + i, out + i);
-  if (i == count) return;
-  std::uint8_t last[kTurn] = {};
-  float values[kTurn];
-  std::memcpy(last, bytes + i, static_cast<std::size_t>(count - i));
-  turn(last, values);
-  std::copy_n(values, count - i, out + i);
-}
-
-/// out[i] = bf16(x[i]).
-void FloatsToHalves(std::int64_t count, const float* x, bf16* out) {
-  for_vectors(count, [&](auto lanes, std::int64_t i) HWY_ATTR { lanes.store(lanes.load(x + i), out + i); });
-}
-
-}  // namespace sepia::kernels::cpu::HWY_NAMESPACE
-HWY_AFTER_NAMESPACE();
-
-#if HWY_ONCE
 namespace sepia::kernels::cpu {
-
-HWY_EXPORT(BytesToFloats);
-HWY_EXPORT(FloatsToHalves);
-
 namespace {
 
-/// The map of each channel, value * scale + shift, where value is a byte.
-struct ByteMap {
-  double scale[3], shift[3];
-
-  ByteMap(const std::array<double, 3>& mean, const std::array<double, 3>& std) {
-    for (std::size_t c = 0; c < 3; ++c) {
-      scale[c] = 1 / (255 * std[c]);
-      shift[c] = -mean[c] / std[c];
-    }
-  }
-
-  /// `count` bytes of three channels in turn, from the first channel on.
-  void operator()(std::int64_t count, const std::uint8_t* bytes, float* out) const { HWY_DYNAMIC_DISPATCH(BytesToFloats)(count, bytes, scale, shift, out); }
-};
-
 /// What the map makes of all bytes, to be looked up where they are not taken in order.
-struct ByteTable {
+struct PixelTable {
   float of[256][3];
 
-  explicit ByteTable(const ByteMap& map) {
+  explicit PixelTable(const PixelMap& map) {
     std::uint8_t bytes[256][3];
     for (int value = 0; value < 256; ++value) std::fill_n(bytes[value], 3, static_cast<std::uint8_t>(value));
     map(3 * 256, bytes[0], of[0]);
@@ -89,7 +23,7 @@ struct ByteTable {
 
 /// Output row h of picture n, cut and mirrored.
 template <class T>
-void cut_row(const ImagesToInput<T>& a, const ByteTable& table, std::int64_t n, std::int64_t h) {
+void cut_row(const ImagesToInput<T>& a, const PixelTable& table, std::int64_t n, std::int64_t h) {
   const std::int64_t rows = a.source_rows(), columns = a.source_columns();
   const std::int64_t row = (a.crop_y ? a.crop_y[n] : 0) + h, left = a.crop_x ? a.crop_x[n] : 0;
   const bool flip = a.flip && a.flip[n];
@@ -103,26 +37,17 @@ void cut_row(const ImagesToInput<T>& a, const ByteTable& table, std::int64_t n, 
 
 template <class T>
 void input_of(const ImagesToInput<T>& a) {
-  const ByteMap map(a.mean, a.std);
+  const PixelMap map(a.mean, a.std);
   if (!a.as_they_lie()) {
-    const ByteTable table(map);
+    const PixelTable table(map);
     parallel_for(a.batch * a.height, [&](std::int64_t row) { cut_row(a, table, row / a.height, row % a.height); });
     return;
   }
-  constexpr std::int64_t kPiece = 3 * 8192, kBuffer = 3 * 256;
+  constexpr std::int64_t kPiece = 3 * 8192;
   const std::int64_t count = a.batch * a.height * a.width * 3;
   parallel_for(pieces_of(count, kPiece), [&](std::int64_t piece) {
-    const std::int64_t begin = piece * kPiece, end = std::min(count, begin + kPiece);
-    if constexpr (std::is_same_v<T, float>) {
-      map(end - begin, a.pixels + begin, a.y + begin);
-    } else {
-      float buffer[kBuffer];
-      for (std::int64_t at = begin; at < end; at += kBuffer) {
-        const std::int64_t part = std::min(kBuffer, end - at);
-        map(part, a.pixels + at, buffer);
-        HWY_DYNAMIC_DISPATCH(FloatsToHalves)(part, buffer, a.y + at);
-      }
-    }
+    const std::int64_t begin = piece * kPiece;
+    map(std::min(kPiece, count - begin), a.pixels + begin, a.y + begin);
   });
 }
 
@@ -157,4 +82,3 @@ void images_to_residual(const LaunchContext&, const ImagesToResidual<float>& a) 
 void images_to_residual(const LaunchContext&, const ImagesToResidual<bf16>& a) { residual_of(a); }
 
 }  // namespace sepia::kernels::cpu
-#endif  // HWY_ONCE

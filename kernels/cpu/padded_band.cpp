@@ -3,17 +3,14 @@
 #include <algorithm>
 #include <type_traits>
 
-#include "kernels/cpu/rows.h"
-
 namespace sepia::kernels::cpu {
 
 template <class Out, class In>
-PaddedBand<Out> padded_band(const Conv2dShape& shape, const Prologue<In>& prologue, const In* x, std::int64_t n, std::int64_t first_row,
-                            std::int64_t rows, Scratch slot) {
-  const std::int64_t row = shape.width * shape.in_channels, margin = shape.padding * shape.in_channels;
-  const In* picture = x + n * shape.height * row;
+PaddedBand<Out> padded_band(const Conv2dShape& shape, const InputRows<In>& input, std::int64_t n, std::int64_t first_row, std::int64_t rows, Scratch slot) {
+  const std::int64_t row = input.length(), margin = shape.padding * shape.in_channels, first_of_picture = n * shape.height;
   if constexpr (std::is_same_v<Out, In>) {
-    if (prologue.identity() && shape.padding == 0) return {picture + first_row * row, row};
+    const In* const view = shape.padding == 0 ? input.where_it_lies(first_of_picture + first_row) : nullptr;
+    if (view) return {view, row};
   }
   const std::int64_t pitch = row + 2 * margin;
   Out* band = scratch_of<Out>(slot, rows * pitch);
@@ -25,14 +22,14 @@ PaddedBand<Out> padded_band(const Conv2dShape& shape, const Prologue<In>& prolog
       continue;
     }
     std::fill_n(out, margin, Out{});
-    activate_rows(as_float(prologue), {shape.width, shape.in_channels, shape.in_channels}, picture + h * row, out + margin);
+    input.load(first_of_picture + h, out + margin);
     std::fill_n(out + margin + row, margin, Out{});
   }
   return {band, pitch};
 }
 
-template PaddedBand<float> padded_band(const Conv2dShape&, const Prologue<float>&, const float*, std::int64_t, std::int64_t, std::int64_t, Scratch);
-template PaddedBand<float> padded_band(const Conv2dShape&, const Prologue<bf16>&, const bf16*, std::int64_t, std::int64_t, std::int64_t, Scratch);
-template PaddedBand<bf16> padded_band(const Conv2dShape&, const Prologue<bf16>&, const bf16*, std::int64_t, std::int64_t, std::int64_t, Scratch);
+template PaddedBand<float> padded_band(const Conv2dShape&, const InputRows<float>&, std::int64_t, std::int64_t, std::int64_t, Scratch);
+template PaddedBand<float> padded_band(const Conv2dShape&, const InputRows<bf16>&, std::int64_t, std::int64_t, std::int64_t, Scratch);
+template PaddedBand<bf16> padded_band(const Conv2dShape&, const InputRows<bf16>&, std::int64_t, std::int64_t, std::int64_t, Scratch);
 
 }  // namespace sepia::kernels::cpu

@@ -15,14 +15,14 @@ std::int64_t round_up(std::int64_t value, std::int64_t to) {
   return pieces_of(value, to) * to;
 }
 
-// A row (width, channels) with its prologue carried out: as it lies where it can be taken so, else a copy.
+// A row (width, channels): as it lies where it can be taken so, else a copy.
 template <class T>
-const float* row_as_floats(const Prologue<T>& prologue, std::int64_t width, std::int64_t channels, const T* row) {
+const float* row_as_floats(const InputRows<T>& rows, std::int64_t index) {
   if constexpr (std::is_same_v<T, float>) {
-    if (prologue.identity()) return row;
+    if (const float* row = rows.where_it_lies(index)) return row;
   }
-  float* copy = scratch(Scratch::kRow, width * channels);
-  activate_rows(as_float(prologue), {width, channels, channels}, row, copy);
+  float* copy = scratch(Scratch::kRow, rows.length());
+  rows.load(index, copy);
   return copy;
 }
 
@@ -53,14 +53,13 @@ PlanarBands::PlanarBands(const PlanarConv& conv, std::int64_t most, std::int64_t
 }
 
 template <class T, class Plane>
-void load_input_planes(const PlanarConv& conv, const PlaneLayout& layout, const Prologue<T>& prologue, const T* picture,
-                       std::int64_t first, std::int64_t rows, Plane* planes) {
+void load_input_planes(const PlanarConv& conv, const PlaneLayout& layout, const InputRows<T>& input, const Band& band, Plane* planes) {
   const std::int64_t channels = conv.in_channels, stride = layout.stride, channel_plane = stride * stride * layout.plane;
-  const std::int64_t input_rows = (rows - 1) * stride + conv.kernel_h;
+  const std::int64_t input_rows = (band.rows - 1) * stride + conv.kernel_h;
   for (std::int64_t i = 0; i < input_rows; ++i) {
-    const std::int64_t h = first * stride + i - conv.pad_h;
+    const std::int64_t h = band.first * stride + i - conv.pad_h;
     const bool inside = h >= 0 && h < conv.in_height;
-    const float* row = inside ? row_as_floats(prologue, conv.in_width, channels, picture + h * conv.in_width * channels) : nullptr;
+    const float* row = inside ? row_as_floats(input, band.picture * conv.in_height + h) : nullptr;
     for (std::int64_t phase = 0; phase < stride; ++phase) {
       Plane* to = planes + layout.plane_of(0, i % stride, phase) + i / stride * layout.pitch;
       // Columns of this remainder that lie in the picture: w = column * stride + phase - pad_w in [0, in_width).
@@ -86,16 +85,15 @@ void load_input_planes(const PlanarConv& conv, const PlaneLayout& layout, const 
   }
 }
 
-void load_pair_planes(const PlanarConv& conv, const PlaneLayout& layout, const Prologue<bf16>& prologue, const bf16* picture, std::int64_t first,
-                      std::int64_t rows, float* planes) {
+void load_pair_planes(const PlanarConv& conv, const PlaneLayout& layout, const InputRows<bf16>& input, const Band& band, float* planes) {
   const std::int64_t channels = conv.in_channels, pairs = channels / 2, width = conv.in_width;
   const bool odd = channels % 2 == 1, rows_in_pairs = odd && conv.kernel_h > 1;
   std::fill_n(planes, pieces_of(channels, 2) * layout.plane, 0.0F);
   float* apart = scratch(Scratch::kShared, channels * width);
-  for (std::int64_t i = 0; i < rows - 1 + conv.kernel_h; ++i) {
-    const std::int64_t h = first + i - conv.pad_h;
+  for (std::int64_t i = 0; i < band.rows - 1 + conv.kernel_h; ++i) {
+    const std::int64_t h = band.first + i - conv.pad_h;
     if (h < 0 || h >= conv.in_height) continue;
-    const float* row = row_as_floats(prologue, width, channels, picture + h * width * channels);
+    const float* row = row_as_floats(input, band.picture * conv.in_height + h);
     transpose(width, channels, row, channels, apart, width);
     auto* to = reinterpret_cast<std::uint32_t*>(planes) + i * layout.pitch + conv.pad_w;
     const auto bits = [&](std::int64_t c) { return reinterpret_cast<const std::uint32_t*>(apart + c * width); };
@@ -115,10 +113,10 @@ void load_pair_planes(const PlanarConv& conv, const PlaneLayout& layout, const P
 template <class T>
 void load_output_planes(const PlanarConv& conv, const PlaneLayout& layout, const T* picture, std::int64_t first, std::int64_t rows, T* planes) {
   const std::int64_t channels = conv.out_channels;
+  const InputRows<T> input(conv.out_width, channels, {}, picture);
   for (std::int64_t p = 0; p < rows; ++p) {
     T* to = planes + p * layout.pitch;
-    const T* row = picture + (first + p) * conv.out_width * channels;
-    channels_apart(conv.out_width, channels, row_as_floats({}, conv.out_width, channels, row), channels, to, layout.out_plane);
+    channels_apart(conv.out_width, channels, row_as_floats(input, first + p), channels, to, layout.out_plane);
     for (std::int64_t k = 0; k < channels; ++k) {
       std::fill(to + k * layout.out_plane + conv.out_width, to + k * layout.out_plane + layout.pitch, T{});
     }
@@ -142,9 +140,9 @@ void store_output_planes(const PlanarConv& conv, const PlaneLayout& layout, cons
   }
 }
 
-template void load_input_planes(const PlanarConv&, const PlaneLayout&, const Prologue<float>&, const float*, std::int64_t, std::int64_t, float*);
-template void load_input_planes(const PlanarConv&, const PlaneLayout&, const Prologue<bf16>&, const bf16*, std::int64_t, std::int64_t, float*);
-template void load_input_planes(const PlanarConv&, const PlaneLayout&, const Prologue<bf16>&, const bf16*, std::int64_t, std::int64_t, bf16*);
+template void load_input_planes(const PlanarConv&, const PlaneLayout&, const InputRows<float>&, const Band&, float*);
+template void load_input_planes(const PlanarConv&, const PlaneLayout&, const InputRows<bf16>&, const Band&, float*);
+template void load_input_planes(const PlanarConv&, const PlaneLayout&, const InputRows<bf16>&, const Band&, bf16*);
 template void load_output_planes(const PlanarConv&, const PlaneLayout&, const float*, std::int64_t, std::int64_t, float*);
 template void load_output_planes(const PlanarConv&, const PlaneLayout&, const bf16*, std::int64_t, std::int64_t, bf16*);
 template void store_output_planes(const PlanarConv&, const PlaneLayout&, const float*, std::int64_t, float*);

@@ -10,7 +10,7 @@
 
 #include <cstdint>
 
-#include "kernels/launch.h"
+#include "kernels/cpu/input_rows.h"
 
 namespace sepia::kernels::cpu {
 
@@ -68,16 +68,13 @@ struct PlanarBands {
   std::int64_t rows;  ///< of the longest band
 };
 
-/// Fills the input planes for output rows [first, first + rows) of a picture (its first element at `picture`): prologue carried out,
-/// zeros around the picture and in the slack. Planes of bf16 numbers have the same layout, counted in elements.
+/// Fills the input planes for a band of output rows: zeros around the picture and in the slack. Planes of bf16 numbers have the same layout, counted in elements.
 template <class T, class Plane>
-void load_input_planes(const PlanarConv& conv, const PlaneLayout& layout, const Prologue<T>& prologue, const T* picture,
-                       std::int64_t first, std::int64_t rows, Plane* planes);
+void load_input_planes(const PlanarConv& conv, const PlaneLayout& layout, const InputRows<T>& input, const Band& band, Plane* planes);
 
 /// The same for stride 1 as planes of pairs of bf16 numbers, 32 bits each: plane j holds channels 2 j (lower half) and 2 j + 1. An odd last
 /// channel is paired with itself one row further down, or with zero where filters have one row. pieces_of(in_channels, 2) planes.
-void load_pair_planes(const PlanarConv& conv, const PlaneLayout& layout, const Prologue<bf16>& prologue, const bf16* picture, std::int64_t first,
-                      std::int64_t rows, float* planes);
+void load_pair_planes(const PlanarConv& conv, const PlaneLayout& layout, const InputRows<bf16>& input, const Band& band, float* planes);
 
 /// Copies rows [first, first + rows) of an output picture (NHWC) into output planes, zeros in the columns that belong to no output and in
 /// the slack.

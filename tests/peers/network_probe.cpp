@@ -64,7 +64,7 @@ void layers(cli::LoadedModel& model, const std::string& out, int size, const Wor
   const Words pictures(rest.begin() + 1, rest.end());
   const Batch batch = batch_of(pictures, std::vector<int>(pictures.size(), kReal), size);
   const NoGradGuard no_grad;
-  const Variable logits = ops::materialise((*model.module)(Variable(train::network_input(*model.module, batch, model.spec.normalisation))));
+  const Variable logits = ops::materialise((*model.module)(train::network_input(*model.module, batch, model.spec.normalisation)));
   seen.push_back(as_float("logits", logits.value()));
   write(seen, out);
 }
