@@ -5,6 +5,7 @@
 #include "kernels/batch_norm.h"
 #include "kernels/conv2d.h"
 #include "kernels/conv2d_pool.h"
+#include "kernels/conv2d_separable.h"
 #include "kernels/cross_entropy.h"
 #include "kernels/depthwise_conv.h"
 #include "kernels/elementwise.h"
@@ -56,4 +57,5 @@
   X(separable_conv_backward_weight, SeparableConvBackwardWeight) \
   X(depthwise_conv_backward_sums, DepthwiseConvBackwardSums)     \
   X(conv2d_pool_forward, Conv2dPoolForward)                      \
-  X(conv2d_pool_backward, Conv2dPoolBackward)
+  X(conv2d_pool_backward, Conv2dPoolBackward)                    \
+  X(conv2d_separable_forward, Conv2dSeparableForward)

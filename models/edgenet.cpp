@@ -11,7 +11,7 @@ DepthwiseSeparableBlock::DepthwiseSeparableBlock(std::int64_t in_channels, std::
 Variable DepthwiseSeparableBlock::forward(const Variable& x) { return relu_(bn_(pointwise_(depthwise_(x)))); }
 
 EdgeNet::EdgeNet(std::int64_t classes)
-    : stem_(add<nn::Conv2d>("stem", nn::Conv2d::Options{.in_channels = 3, .out_channels = 32, .kernel = 3, .stride = 2, .padding = 1})),
+    : stem_(add<nn::Conv2d>("stem", nn::Conv2d::Options{.in_channels = 3, .out_channels = 32, .kernel = 3, .stride = 2, .padding = 1, .separable = true})),
       blocks_(add<nn::Sequential>("blocks")),
       fc1_(add<nn::Linear>("fc1", nn::Linear::Options{.in_features = 256, .out_features = 64})),
       fc2_(add<nn::Linear>("fc2", nn::Linear::Options{.in_features = 64, .out_features = classes})),

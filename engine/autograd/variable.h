@@ -86,7 +86,7 @@ class Variable {
 /// depthwise_conv(x, weight, bias) or conv2d(x, weight, bias), checked but not computed (kernels/depthwise_conv.h, kernels/conv2d.h). It is
 /// computed from what its tensors hold then, and anew for each op that reads it.
 struct PendingConvolution {
-  Variable x, weight, bias;  ///< x without a pending convolution of its own; bias may be undefined
+  Variable x, weight, bias;  ///< of a depthwise one, x may be a dense one that is pending itself; bias may be undefined
   int stride = 1, padding = 1;
   Shape shape;               ///< of its output
   bool relu = false;         ///< of a dense one: a ReLU follows, pending too

@@ -30,7 +30,7 @@ std::int64_t Conv2d::flops(const Shape&, const Shape& output) const {
 }
 
 Variable Conv2d::forward(const Variable& x) {
-  return ops::conv2d(x, weight_.used(), used_or_none(bias_), {.stride = options_.stride, .padding = options_.padding, .pooled = options_.pooled});
+  return ops::conv2d(x, weight_.used(), used_or_none(bias_), {.stride = options_.stride, .padding = options_.padding, .pooled = options_.pooled, .separable = options_.separable});
 }
 
 DepthwiseConv2d::DepthwiseConv2d(const Options& options)

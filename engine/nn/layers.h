@@ -20,7 +20,8 @@ class Conv2d : public Module {
     int kernel;
     int stride = 1, padding = 0;
     bool bias = true;
-    bool pooled = false;  ///< in front of a 2x2 MaxPool2d, perhaps with a ReLU between: made in one with them (ops::Conv2dParams)
+    bool pooled = false;     ///< in front of a 2x2 MaxPool2d, perhaps with a ReLU between: made in one with them (ops::Conv2dParams)
+    bool separable = false;  ///< in front of a DepthwiseConv2d and a PointwiseConv2d, perhaps with a ReLU between: for inference made in one with them
   };
   explicit Conv2d(const Options& options);
   std::string type() const override { return "Conv2d"; }

@@ -61,14 +61,10 @@ kernels::Conv2dShape kernel_shape_of_dense(const PendingConvolution& convolution
 
 Variable carry_out_dense(const PendingConvolution& convolution) {
   const Variable &x = convolution.x, &weight = convolution.weight, &bias = convolution.bias;
-  const kernels::Conv2dShape shape = kernel_shape_of_dense(convolution);
   Tensor y = Tensor::empty(convolution.shape, x.dtype(), x.device());
   const DenseInput input(x);
-  dispatch(y, [&]<class T>(const KernelTable<T>& table) {
-    table.conv2d_forward({}, {.shape = shape, .x = input.x<T>(), .prologue = input.prologue<T>(), .weight = weight.stored().data<T>(),
-                              .bias = bias.stored().data_or_null<Accumulator<T>>(), .y = y.data<T>(), .pixels = input.pixels()});
-  });
-  const Variable output = record<Conv2dNode>(std::move(y), {&x, &weight, &bias}, shape, x, weight);
+  dispatch(y, [&]<class T>(const KernelTable<T>& table) { table.conv2d_forward({}, dense_arguments<T>(convolution, input, y.data<T>())); });
+  const Variable output = record<Conv2dNode>(std::move(y), {&x, &weight, &bias}, kernel_shape_of_dense(convolution), x, weight);
   return convolution.relu ? relu(output) : output;
 }
 
@@ -77,7 +73,8 @@ Variable conv2d(const Variable& given_x, const Variable& weight, const Variable&
   const Variable x = given_x.pictures() && kernels::conv2d_takes_pixels(shape) ? given_x : carried_out(given_x);
   const PendingConvolution convolution{x, weight, bias, params.stride, params.padding,
                                        {shape.batch, shape.out_height(), shape.out_width(), shape.out_channels}};
-  return params.pooled && has_conv2d_pool(convolution) ? left_pending(convolution) : carry_out_dense(convolution);
+  const bool pending = (params.pooled && has_conv2d_pool(convolution)) || (params.separable && !needs_node({&x, &weight, &bias}) && has_conv2d_separable(convolution));
+  return pending ? left_pending(convolution) : carry_out_dense(convolution);
 }
 
 }  // namespace sepia::ops

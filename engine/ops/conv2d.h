@@ -11,6 +11,9 @@ struct Conv2dParams {
   /// What follows is max_pool of 2x2 windows and stride 2, perhaps after a ReLU: where the device has a kernel for all of it (the CPU for few
   /// channels), the result is left pending (engine/autograd/variable.h) and max_pool carries it out, there and back.
   bool pooled = false;
+  /// What follows is depthwise_conv, perhaps after a ReLU, and linear behind it: without a tape, and where the device has a kernel for all of it
+  /// (the CPU for few inputs), the result is left pending and linear carries it out.
+  bool separable = false;
 };
 
 /// x (N, H, W, C), weight (K, R, S, C), bias (K) or an undefined Variable -> (N, P, Q, K). Applies a pending affine and ReLU of x

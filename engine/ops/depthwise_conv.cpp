@@ -44,8 +44,12 @@ struct DepthwiseConvNode final : Node {
 
 }  // namespace
 
+kernels::DepthwiseConvShape kernel_shape_of_depthwise(const PendingConvolution& convolution) {
+  return kernel_shape(convolution.x, convolution.weight, convolution.stride, convolution.padding);
+}
+
 DepthwiseOperands::DepthwiseOperands(const PendingConvolution& convolution)
-    : shape(kernel_shape(convolution.x, convolution.weight, convolution.stride, convolution.padding)),
+    : shape(kernel_shape_of_depthwise(convolution)),
       x(convolution.x.stored()),
       pending(convolution.x.pending()),
       weight(convolution.weight.stored()),
@@ -60,16 +64,24 @@ Tensor DepthwiseOperands::forward() const {
   return y;
 }
 
-Variable carry_out(const PendingConvolution& convolution) {
+PendingConvolution with_input_carried_out(PendingConvolution convolution) {
+  convolution.x = carried_out(convolution.x);
+  return convolution;
+}
+
+Variable carry_out(const PendingConvolution& given) {
+  const PendingConvolution convolution = with_input_carried_out(given);
   const DepthwiseOperands operands(convolution);
   return record<DepthwiseConvNode>(operands.forward(), {&convolution.x, &convolution.weight, &convolution.bias}, operands);
 }
 
 Variable depthwise_conv(const Variable& given_x, const Variable& weight, const Variable& bias, const DepthwiseConvParams& params) {
-  const Variable x = carried_out(given_x);
-  const kernels::DepthwiseConvShape shape = checked_shape(x, weight, bias, params);
-  const PendingConvolution convolution{x, weight, bias, params.stride, params.padding, output_shape(shape)};
-  return needs_node({&x, &weight, &bias}) && !params.recompute ? carry_out(convolution) : left_pending(convolution);
+  const kernels::DepthwiseConvShape shape = checked_shape(given_x, weight, bias, params);
+  const bool on_tape = needs_node({&given_x, &weight, &bias});
+  const PendingConvolution* stem = given_x.convolution();
+  const bool both_pending = !on_tape && stem && stem->dense() && has_conv2d_separable(*stem);
+  const PendingConvolution convolution{both_pending ? given_x : carried_out(given_x), weight, bias, params.stride, params.padding, output_shape(shape)};
+  return on_tape && !params.recompute ? carry_out(convolution) : left_pending(convolution);
 }
 
 }  // namespace sepia::ops

@@ -12,6 +12,7 @@ inline Shape output_shape(const kernels::DepthwiseConvShape& shape) { return {sh
 
 /// What the kernels read of it: tensors, which a node may keep.
 struct DepthwiseOperands {
+  /// The convolution's input must not be pending.
   explicit DepthwiseOperands(const PendingConvolution& convolution);
 
   /// The convolution's output, computed now.
@@ -84,11 +85,25 @@ Variable carry_out_dense(const PendingConvolution& convolution);
 /// keeping the convolution's output for the way back, where it is made again.
 Variable separable_conv(const PendingConvolution& convolution, const Variable& weight, const Variable& bias);
 
-/// What the kernels must know of a dense convolution.
+/// What the kernels must know of a convolution.
+kernels::DepthwiseConvShape kernel_shape_of_depthwise(const PendingConvolution& convolution);
 kernels::Conv2dShape kernel_shape_of_dense(const PendingConvolution& convolution);
+
+/// The forward kernel's arguments of a dense convolution whose input is `input`.
+template <class T>
+kernels::Conv2dForward<T> dense_arguments(const PendingConvolution& convolution, const DenseInput& input, T* y) {
+  return {.shape = kernel_shape_of_dense(convolution), .x = input.x<T>(), .prologue = input.prologue<T>(), .weight = convolution.weight.stored().data<T>(),
+          .bias = convolution.bias.stored().data_or_null<Accumulator<T>>(), .y = y, .pixels = input.pixels()};
+}
 
 /// Whether the device has the kernels that conv2d_pool needs for this convolution.
 bool has_conv2d_pool(const PendingConvolution& convolution);
+
+/// Whether the device has the kernel that takes this convolution, a depthwise and a pointwise one together.
+bool has_conv2d_separable(const PendingConvolution& convolution);
+
+/// The same convolution with its input carried out, should that be pending too.
+PendingConvolution with_input_carried_out(PendingConvolution convolution);
 
 /// max_pool of 2x2 windows and stride 2 over the dense convolution's output, ReLU included: one kernel there and one back. Keeps the pooled
 /// output and one byte for each number in it, neither the convolution's output nor its gradient.

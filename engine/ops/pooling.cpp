@@ -72,7 +72,7 @@ Padding padding_of(const Shape& x, const MaxPoolParams& params) {
 Variable max_pool(const Variable& given_x, const MaxPoolParams& params) {
   const bool halves = params.kernel == 2 && params.stride == 2 && params.padding == 0 && !params.same;
   const PendingConvolution* convolution = given_x.convolution();
-  if (halves && convolution && convolution->dense()) return conv2d_pool(*convolution);
+  if (halves && convolution && convolution->dense() && has_conv2d_pool(*convolution)) return conv2d_pool(*convolution);
   const Variable x = carried_out(given_x);
   SEPIA_CHECK(x.shape().ndim() == 4, "[max_pool] input must be (N, H, W, C), got ", x.shape());
   SEPIA_CHECK(params.kernel >= 1 && params.kernel <= 16 && params.stride >= 1 && params.padding >= 0 && params.padding <= params.kernel / 2,

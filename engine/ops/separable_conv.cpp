@@ -54,25 +54,46 @@ struct SeparableConvNode final : Node {
   Tensor weight_;
 };
 
+// With x as the depthwise convolution's input in memory, or null.
+template <class T>
+kernels::SeparableConvForward<T> forward_arguments(const PendingConvolution& depthwise, const Tensor& x, const PendingAffine& pending, const Variable& weight,
+                                                   const Variable& bias, const Tensor& y) {
+  using A = Accumulator<T>;
+  return {.shape = kernel_shape_of_depthwise(depthwise), .out_features = weight.shape()[0], .x = x.data_or_null<T>(), .prologue = prologue_of<T>(pending),
+          .depthwise_weight = depthwise.weight.stored().data<T>(), .depthwise_bias = depthwise.bias.stored().data_or_null<A>(),
+          .pointwise_weight = weight.stored().data<T>(), .pointwise_bias = bias.stored().data_or_null<A>(), .y = y.data<T>()};
+}
+
+// Without a tape: the dense convolution that the depthwise one reads, and both of them.
+Variable with_stem(const PendingConvolution& depthwise, const Variable& weight, const Variable& bias, const Tensor& y) {
+  const PendingConvolution& stem = *depthwise.x.convolution();
+  const DenseInput input(stem.x);
+  dispatch(y, [&]<class T>(const KernelTable<T>& table) {
+    table.conv2d_separable_forward({}, {.stem = dense_arguments<T>(stem, input, nullptr),
+                                        .separable = forward_arguments<T>(depthwise, Tensor(), {.scale = {}, .shift = {}, .relu = stem.relu}, weight, bias, y)});
+  });
+  return Variable(y);
+}
+
 }  // namespace
 
-Variable separable_conv(const PendingConvolution& convolution, const Variable& weight, const Variable& bias) {
-  const DepthwiseOperands depthwise(convolution);
-  const Shape& u = convolution.shape;
+bool has_conv2d_separable(const PendingConvolution& convolution) {
+  return kernels::conv2d_has_few_inputs(kernel_shape_of_dense(convolution)) &&
+         dispatch(convolution.x.dtype(), convolution.x.device(), []<class T>(const KernelTable<T>& table) { return table.conv2d_separable_forward != nullptr; });
+}
+
+Variable separable_conv(const PendingConvolution& given, const Variable& weight, const Variable& bias) {
+  const Shape& u = given.shape;
   const kernels::LinearShape shape{.rows = u.numel() / u[3], .in_features = u[3], .out_features = weight.shape()[0]};
-  Tensor y = Tensor::empty({u[0], u[1], u[2], shape.out_features}, convolution.x.dtype(), convolution.x.device());
+  Tensor y = Tensor::empty({u[0], u[1], u[2], shape.out_features}, given.x.dtype(), given.x.device());
+  if (given.x.convolution() && !needs_node({&given.x, &given.weight, &given.bias, &weight, &bias})) return with_stem(given, weight, bias, y);
+  const PendingConvolution convolution = with_input_carried_out(given);
+  const DepthwiseOperands depthwise(convolution);
   dispatch(y, [&]<class T>(const KernelTable<T>& table) {
-    using A = Accumulator<T>;
-    if (table.separable_conv_forward) {
-      table.separable_conv_forward({}, {.shape = depthwise.shape, .out_features = shape.out_features, .x = depthwise.x.data<T>(),
-                                        .prologue = prologue_of<T>(depthwise.pending), .depthwise_weight = depthwise.weight.data<T>(),
-                                        .depthwise_bias = depthwise.bias.data_or_null<A>(), .pointwise_weight = weight.stored().data<T>(),
-                                        .pointwise_bias = bias.stored().data_or_null<A>(), .y = y.data<T>()});
-      return;
-    }
+    if (table.separable_conv_forward) return table.separable_conv_forward({}, forward_arguments<T>(convolution, depthwise.x, depthwise.pending, weight, bias, y));
     const Tensor output = depthwise.forward();
     table.linear_forward({}, {.shape = shape, .x = output.data<T>(), .prologue = {}, .weight = weight.stored().data<T>(),
-                              .bias = bias.stored().data_or_null<A>(), .y = y.data<T>()});
+                              .bias = bias.stored().data_or_null<Accumulator<T>>(), .y = y.data<T>()});
   });
   return record<SeparableConvNode>(std::move(y), {&convolution.x, &convolution.weight, &convolution.bias, &weight, &bias}, depthwise, shape, weight);
 }

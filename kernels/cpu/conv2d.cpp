@@ -1,6 +1,7 @@
 // Dense convolution (kernels/conv2d.h) on the CPU: the choice of path. It looks at the shape only.
 #include <algorithm>
 
+#include "kernels/conv2d_separable.h"
 #include "kernels/cpu/conv2d_paths.h"
 #include "kernels/cpu/kernels.h"
 
@@ -21,15 +22,10 @@ bool few_channels(const Conv2dShape& s) {
   return s.in_channels <= 24 && s.out_channels <= 32;
 }
 
-// Few inputs, whole vectors of outputs; filter rows of two taps at least, since bf16 takes them in pairs.
-bool direct(const Conv2dShape& s) {
-  return s.out_channels % 32 == 0 && s.kernel_w * s.in_channels > 1 && s.kernel_h * s.kernel_w * s.in_channels <= 288;
-}
-
 template <class T>
 void forward(const LaunchContext& context, const Conv2dForward<T>& args) {
   if (pointwise(args.shape)) return linear_forward(context, LinearForward<T>{as_rows(args.shape), args.x, args.prologue, args.weight, args.bias, args.y});
-  if (direct(args.shape)) return conv2d_forward_direct(args);
+  if (conv2d_has_few_inputs(args.shape)) return conv2d_forward_direct(args);
   if (few_channels(args.shape)) return conv2d_forward_planar(args);
   conv2d_forward_im2col(args);
 }
@@ -51,7 +47,7 @@ void backward_weight(const LaunchContext& context, const Conv2dBackwardWeight<T>
     return linear_backward_weight(
         context, LinearBackwardWeight<T>{as_rows(args.shape), args.x, args.prologue, args.grad_y, args.grad_weight, args.grad_bias, args.accumulate});
   }
-  if (direct(args.shape)) return conv2d_backward_weight_direct(args);
+  if (conv2d_has_few_inputs(args.shape)) return conv2d_backward_weight_direct(args);
   if (few_channels(args.shape)) return conv2d_backward_weight_planar(args);
   conv2d_backward_weight_im2col(args);
 }

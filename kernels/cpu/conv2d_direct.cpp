@@ -16,6 +16,7 @@
 
 #include "engine/base/parallel_for.h"
 #include "kernels/cpu/conv2d_paths.h"
+#include "kernels/cpu/conv2d_rows.h"
 #include "kernels/cpu/padded_band.h"
 #include "kernels/cpu/partials.h"
 #include "kernels/cpu/rows.h"
@@ -105,12 +106,7 @@ void DirectForward(const DirectBand<T>& band, const float* weights, const float*
       const auto tile = [&]<int kCount>(std::int64_t q) HWY_ATTR {
         ForwardTile<kCount>(band, input + q * band.step, weights + k, first_bias, out + q * band.channels + k);
       };
-      if (band.width < kPositions) {
-        for (std::int64_t q = 0; q < band.width; ++q) tile.template operator()<1>(q);
-        continue;
-      }
-      // The last tile overlaps the one before it: the same sums, written twice.
-      for (std::int64_t q = 0; q < band.width; q += kPositions) tile.template operator()<kPositions>(std::min(q, band.width - kPositions));
+      for_tiles(band.width, tile);
     }
   }
 }
@@ -204,25 +200,25 @@ void direct_weight(const DirectBand<float>& band, const float* grad_y, float* su
 void direct_weight(const DirectBand<float>& band, const bf16* grad_y, float* sums) { HWY_DYNAMIC_DISPATCH(DirectWeightH)(band, grad_y, sums); }
 
 template <class In, class T>
-DirectBand<In> direct_band(const Conv2dShape& s, const InputRows<T>& rows_of_input, std::int64_t n, std::int64_t first, std::int64_t rows) {
-  const PaddedBand<In> input = padded_band<In>(s, rows_of_input, n, first * s.stride, (rows - 1) * s.stride + s.kernel_h, Scratch::kPanel);
+DirectBand<In> direct_band(const Conv2dShape& s, const InputRows<T>& rows_of_input, std::int64_t n, std::int64_t first, std::int64_t rows, Scratch slot) {
+  const PaddedBand<In> input = padded_band<In>(s, rows_of_input, n, first * s.stride, (rows - 1) * s.stride + s.kernel_h, slot);
   return {
       input.data,    input.row_pitch, s.stride * input.row_pitch, s.stride * s.in_channels, s.kernel_h, s.kernel_w * s.in_channels, rows,
       s.out_width(), s.out_channels};
 }
 
 // Filters (channels, taps) as (taps, channels).
-const float* filters_by_tap(const Conv2dShape& s, const float* weight) {
+const float* filters_by_tap(const Conv2dShape& s, const float* weight, Scratch slot) {
   const std::int64_t taps = s.kernel_h * s.kernel_w * s.in_channels;
-  float* filters = scratch(Scratch::kWeights, taps * s.out_channels);
+  float* filters = scratch(slot, taps * s.out_channels);
   transpose(s.out_channels, taps, weight, taps, filters, s.out_channels);
   return filters;
 }
 
 // In bf16 as (pairs of taps, channels), 32 bits each, with zero where the last pair of a filter row overlaps the one before.
-const float* filters_by_tap(const Conv2dShape& s, const bf16* weight) {
+const float* filters_by_tap(const Conv2dShape& s, const bf16* weight, Scratch slot) {
   const std::int64_t run = s.kernel_w * s.in_channels, pairs = pieces_of(run, 2);
-  float* filters = scratch(Scratch::kWeights, s.kernel_h * pairs * s.out_channels);
+  float* filters = scratch(slot, s.kernel_h * pairs * s.out_channels);
   auto* to = reinterpret_cast<std::uint32_t*>(filters);
   for (std::int64_t r = 0; r < s.kernel_h; ++r) {
     for (std::int64_t j = 0; j < run; j += 2) {
@@ -239,15 +235,21 @@ const float* filters_by_tap(const Conv2dShape& s, const bf16* weight) {
 }  // namespace
 
 template <class T>
+Conv2dRows<T>::Conv2dRows(const Conv2dForward<T>& args, Scratch filters) : args_(args), input_(args), filters_(filters_by_tap(args.shape, args.weight, filters)) {}
+
+template <class T>
+void Conv2dRows<T>::run(std::int64_t n, std::int64_t begin, std::int64_t end, T* out, Scratch input) const {
+  direct_forward(direct_band<T>(args_.shape, input_, n, begin, end - begin, input), filters_, args_.bias, out);
+}
+
+template <class T>
 void conv2d_forward_direct(const Conv2dForward<T>& args) {
   const Conv2dShape& s = args.shape;
   const DirectBands bands(s);
-  const float* weights = filters_by_tap(s, args.weight);
-  const InputRows<T> input(args);
+  const Conv2dRows<T> rows(args, Scratch::kWeights);
   parallel_for(s.batch * bands.per_picture, [&](std::int64_t index) {
     const std::int64_t n = index / bands.per_picture, first = index % bands.per_picture * bands.rows;
-    const DirectBand<T> band = direct_band<T>(s, input, n, first, std::min(bands.rows, s.out_height() - first));
-    direct_forward(band, weights, args.bias, args.y + (n * s.out_height() + first) * s.out_width() * s.out_channels);
+    rows.run(n, first, std::min(first + bands.rows, s.out_height()), args.y + (n * s.out_height() + first) * s.out_width() * s.out_channels, Scratch::kPanel);
   });
 }
 
@@ -267,7 +269,7 @@ void conv2d_backward_weight_direct(const Conv2dBackwardWeight<T>& args) {
     std::fill_n(sums, weights, 0.0F);
     for (std::int64_t index = chunks.begin(chunk); index < chunks.end(chunk); ++index) {
       const std::int64_t n = index / bands.per_picture, first = index % bands.per_picture * bands.rows;
-      const DirectBand<float> band = direct_band<float>(s, input, n, first, std::min(bands.rows, s.out_height() - first));
+      const DirectBand<float> band = direct_band<float>(s, input, n, first, std::min(bands.rows, s.out_height() - first), Scratch::kPanel);
       const T* grad_y = args.grad_y + (n * s.out_height() + first) * s.out_width() * filters;
       direct_weight(band, grad_y, sums);
       if (args.grad_bias) add_column_sums({band.rows * band.width, filters, filters}, grad_y, partial + weights);
@@ -277,6 +279,8 @@ void conv2d_backward_weight_direct(const Conv2dBackwardWeight<T>& args) {
   combine_partials(partials, chunks.count, weights, biases, args.grad_weight, args.grad_bias, args.accumulate);
 }
 
+template class Conv2dRows<float>;
+template class Conv2dRows<bf16>;
 template void conv2d_forward_direct(const Conv2dForward<float>&);
 template void conv2d_forward_direct(const Conv2dForward<bf16>&);
 template void conv2d_backward_weight_direct(const Conv2dBackwardWeight<float>&);

@@ -12,6 +12,7 @@ enum class Scratch : std::uint8_t {
   kOutput,    ///< the panel that a piece of work writes
   kWeights,   ///< weights in another order; taken by the calling thread, read by all
   kPartials,  ///< partial sums of all pieces; taken by the calling thread, written by all
+  kInput,     ///< rows that a fused kernel's next layer reads, made by the layer before it
   kBetween,   ///< what one kernel leaves for another that follows within the same call; taken by the calling thread, read by all
   kShared,    ///< activations prepared once by the calling thread, read by all
   kPackedColumns,  ///< one factor of an outer product, packed
