@@ -65,7 +65,7 @@ Variable carry_out_dense(const PendingConvolution& convolution) {
   const DenseInput input(x);
   dispatch(y, [&]<class T>(const KernelTable<T>& table) { table.conv2d_forward({}, dense_arguments<T>(convolution, input, y.data<T>())); });
   const Variable output = record<Conv2dNode>(std::move(y), {&x, &weight, &bias}, kernel_shape_of_dense(convolution), x, weight);
-  return convolution.relu ? relu(output) : output;
+  return convolution.after.relu ? relu(output) : output;
 }
 
 Variable conv2d(const Variable& given_x, const Variable& weight, const Variable& bias, const Conv2dParams& params) {

@@ -81,8 +81,14 @@ Variable left_pending(const PendingConvolution& convolution);
 Variable carry_out(const PendingConvolution& convolution);
 Variable carry_out_dense(const PendingConvolution& convolution);
 
+/// A pointwise convolution that is pending, made without a tape: all convolutions of its chain in one kernel. The second form adds `residual`, of
+/// its shape and not pending as a convolution, to what it and what follows it give.
+Variable carry_out_chain(const PendingConvolution& convolution);
+Variable carry_out_chain(const PendingConvolution& convolution, const Variable& residual);
+
 /// linear(convolution's output, weight, bias), whose arguments linear has checked: in one kernel where the backend has one, and without
-/// keeping the convolution's output for the way back, where it is made again.
+/// keeping the convolution's output for the way back, where it is made again. Without a tape it is left pending where the backend has a
+/// kernel for chains.
 Variable separable_conv(const PendingConvolution& convolution, const Variable& weight, const Variable& bias);
 
 /// What the kernels must know of a convolution.

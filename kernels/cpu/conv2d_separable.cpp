@@ -14,6 +14,7 @@
 #include "kernels/cpu/kernels.h"
 #include "kernels/cpu/scratch.h"
 #include "kernels/cpu/weight_product.h"
+#include "kernels/cpu/windows.h"
 
 namespace sepia::kernels::cpu {
 namespace {
@@ -26,8 +27,9 @@ class StemRows {
   StemRows(const Conv2dRows<T>& stem, const DepthwiseConvShape& s, std::int64_t n, std::int64_t most)
       : stem_(stem), n_(n), row_(s.width * s.channels), rows_(scratch_of<T>(Scratch::kInput, most * row_)) {}
 
-  /// Where row 0 of the picture would lie, of which the rows [begin, end) are there.
-  const T* rows(std::int64_t begin, std::int64_t end) {
+  /// Where row 0 of the picture would lie, of which the rows wanted are there.
+  const T* rows(const Range& wanted) {
+    const auto [begin, end] = wanted;
     const std::int64_t kept = std::clamp<std::int64_t>(made_ - begin, 0, end - begin);
     if (kept > 0) std::copy_n(rows_ + (begin - first_) * row_, kept * row_, rows_);
     if (begin + kept < end) stem_.run(n_, begin + kept, end, rows_ + kept * row_, Scratch::kRow);
@@ -52,6 +54,7 @@ void forward(const Conv2dSeparableForward<T>& args) {
   const std::int64_t height = s.out_height(), width = s.out_width(), out = separable.out_features, row = s.width * s.channels;
   const std::int64_t strip = std::max(kLeastRows, pieces_of(height, kStrips)), strips = pieces_of(height, strip);
   const std::int64_t at_once = std::clamp<std::int64_t>(kBytesAtOnce / static_cast<std::int64_t>(sizeof(T)) / (row * s.stride), 1, strip);
+  const WindowAxis vertical{s.height, height, s.kernel_h, s.stride, s.padding};
   const Conv2dRows<T> stem(args.stem, Scratch::kShared);
   const WeightProduct<T> product({separable.pointwise_weight, s.channels, out, true});
   parallel_for(s.batch * strips, [&](std::int64_t piece) {
@@ -61,7 +64,7 @@ void forward(const Conv2dSeparableForward<T>& args) {
     T* panel = scratch_of<T>(Scratch::kPanel, at_once * width * s.channels);
     for (std::int64_t begin = first; begin < last; begin += at_once) {
       const std::int64_t end = std::min(last, begin + at_once);
-      depthwise.x = stem_rows.rows(std::max<std::int64_t>(0, begin * s.stride - s.padding), std::min(s.height, (end - 1) * s.stride - s.padding + s.kernel_h));
+      depthwise.x = stem_rows.rows(vertical.inputs_of(begin, end));
       depthwise_conv_rows(depthwise, 0, begin, end, panel);
       product.run((end - begin) * width, panel, 0, out, separable.pointwise_bias, separable.y + (n * height + begin) * width * out, out);
     }

@@ -20,6 +20,10 @@ struct WindowAxis {
     const std::int64_t first = p * stride - padding;
     return {std::max<std::int64_t>(0, -first), std::min(kernel, size - first)};
   }
+  /// Inputs that the windows of the outputs [begin, end) reach into.
+  Range inputs_of(std::int64_t begin, std::int64_t end) const {
+    return {std::max<std::int64_t>(0, begin * stride - padding), std::min(size, (end - 1) * stride - padding + kernel)};
+  }
   /// Outputs whose window covers input i; i is tap i + padding - p * stride of output p.
   Range outputs_over(std::int64_t i) const {
     const std::int64_t reach = i + padding - kernel + stride;
