@@ -30,7 +30,8 @@ std::int64_t Conv2d::flops(const Shape&, const Shape& output) const {
 }
 
 Variable Conv2d::forward(const Variable& x) {
-  return ops::conv2d(x, weight_.used(), used_or_none(bias_), {.stride = options_.stride, .padding = options_.padding, .pooled = options_.pooled, .separable = options_.separable});
+  return ops::conv2d(x, weight_.used(), used_or_none(bias_), {.stride = options_.stride, .padding = options_.padding, .pooled = options_.pooled,
+                                                                .separable = options_.separable && !observed()});
 }
 
 DepthwiseConv2d::DepthwiseConv2d(const Options& options)
@@ -62,7 +63,10 @@ std::int64_t PointwiseConv2d::flops(const Shape&, const Shape& output) const {
   return output.numel() * (2 * options_.in_channels + (bias_ ? 1 : 0));
 }
 
-Variable PointwiseConv2d::forward(const Variable& x) { return ops::linear(x, weight_.used(), used_or_none(bias_)); }
+Variable PointwiseConv2d::forward(const Variable& x) {
+  const Variable y = ops::linear(x, weight_.used(), used_or_none(bias_));
+  return observed() ? ops::carried_out(y) : y;
+}
 
 Linear::Linear(const Options& options)
     : options_(options),

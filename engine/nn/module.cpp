@@ -38,6 +38,8 @@ Variable Module::operator()(const Variable& x) {
   return y;
 }
 
+bool Module::observed() { return t_observer != nullptr; }
+
 bool Module::watched() const {
   return t_observer || !hooks_.empty() || std::ranges::any_of(children_, [](const auto& child) { return child.second->watched(); });
 }

@@ -126,13 +126,12 @@ class ModelBench {
     const bool trains = figures.train_reason.empty();
     model_.eval();
     figures.infer_depth_first = settings_.batch > 1 && train::runs_depth_first(model_);
-    infer_apart_ = !model_.device().on_host() || figures.infer_depth_first;
     {
       const HeldWeights held(model_.device());
       for (int i = 0; i < kUntimedRounds; ++i) infer_once();
       figures.infer_peak_rss_mib = peak_rss_mib();
     }
-    if (infer_apart_) infer(false);
+    infer(false);
     if (trains) begin_training();
     for (int i = 0; i < kUntimedRounds; ++i) {
       if (trains) train(false);
@@ -190,7 +189,7 @@ class ModelBench {
     const HeldWeights held(model_.device());
     infer_once();
     const auto once = [this] { infer_once(); };
-    inference_.measure(once, once, infer_apart_, counts);
+    inference_.measure(once, once, true, counts);
   }
 
   // Layers in the order of the forward pass; modules that are no leaf where they compute something themselves.
@@ -213,6 +212,7 @@ class ModelBench {
       const bool no_node = !clock_.makes_nodes(m);
       layer.infers_in_next = layer.row.type == "DepthwiseConv2d" || (layer.row.type == "Conv2d" && no_node);
       layer.trains_in_next = layer.infers_in_next && no_node;
+      figures.infer_in_chains = figures.infer_in_chains || (layer.row.type == "DepthwiseConv2d" && model_.device() == kCpuDevice);
       figures.layers.push_back(std::move(layer));
     }
     move_pending_work(figures.layers, settings_.batch, model_.dtype());
@@ -253,7 +253,6 @@ class ModelBench {
   Batch batch_;
   LayerClock clock_;
   TimedStep training_, inference_;
-  bool infer_apart_ = false;
   std::optional<train::Stepper> stepper_, watched_stepper_;
 };
 
