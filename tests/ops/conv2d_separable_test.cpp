@@ -74,7 +74,8 @@ class Network {
     Variable x = at("x", kInput);
     if (test::has_affine(setting_.before)) x = batch_norm(x);
     if (test::has_relu(setting_.before)) x = ops::relu(x);
-    const Variable v = ops::conv2d(x, at("stem", kFilter), bias("stem_bias", kStem), {.padding = 1, .separable = setting_.separable});
+    const Variable v =
+        ops::conv2d(x, at("stem", kFilter), bias("stem_bias", kStem), {.stride = 2, .padding = 1, .separable = setting_.separable});
     return setting_.relu ? ops::relu(v) : v;
   }
   Variable depthwise(const Variable& v) {
@@ -127,10 +128,10 @@ TEST(Conv2dSeparable, SaysWhatItIs) {
   Network network({test::kFloatCpu, true});
   std::optional<NoGradGuard> no_grad(std::in_place);
   const Variable v = network.stem(), u = network.depthwise(v);
-  EXPECT_EQ(v.shape(), Shape({2, 21, 38, kStem}));
+  EXPECT_EQ(v.shape(), Shape({2, 11, 19, kStem}));
   ASSERT_NE(u.convolution(), nullptr);
   EXPECT_NE(u.convolution()->x.convolution(), nullptr) << "the stem is pending inside it";
-  EXPECT_EQ(u.shape(), Shape({2, 11, 19, kStem}));
+  EXPECT_EQ(u.shape(), Shape({2, 6, 10, kStem}));
   EXPECT_EQ(u.dtype(), DType::kF32);
   EXPECT_EQ(u.device(), kCpuDevice);
   no_grad.reset();
@@ -175,6 +176,10 @@ const Reader kReaders[] = {
     {"relu", [](Network&, const Variable& v) { return ops::relu(v); }},
     {"add", [](Network&, const Variable& v) { return ops::add(v, v); }},
     {"2x2 max_pool", [](Network&, const Variable& v) { return ops::max_pool(v, {}); }},
+    {"2x2 max_pool of another stem",
+     [](Network& n, const Variable& v) {
+       return ops::max_pool(ops::conv2d(v, n.at("w", {96, 3, 3, kStem}), Variable(), {.padding = 4, .separable = true}), {});
+     }},
     {"3x3 max_pool", [](Network&, const Variable& v) { return ops::max_pool(v, {.kernel = 3, .stride = 2, .padding = 1}); }},
     {"global_avg_pool", [](Network&, const Variable& v) { return ops::global_avg_pool(v); }},
     {"flatten", [](Network&, const Variable& v) { return ops::flatten(v); }},
@@ -222,6 +227,16 @@ TEST(Conv2dSeparable, EveryReaderCarriesItOut) {
         }
       }
     }
+  }
+}
+
+// conv2d_pool is not for every stem: where the windows do not fit, it would not say so.
+TEST(Conv2dSeparable, AWindowThatDoesNotFitIsRefusedAsEver) {
+  const NoGradGuard no_grad;
+  const Variable x(Tensor::zeros({1, 1, 38, 3}, DType::kF32, kCpuDevice)), weight(Tensor::zeros(kFilter, DType::kF32, kCpuDevice));
+  for (const bool separable : {true, false}) {
+    const Variable v = ops::conv2d(x, weight, Variable(), {.stride = 2, .padding = 1, .separable = separable});
+    EXPECT_THAT(test::error_of([&] { (void)ops::max_pool(v, {}); }), HasSubstr("[max_pool]"));
   }
 }
 

@@ -38,6 +38,7 @@ std::vector<Place> cpu_places() {
 }
 
 const Shape kPictures{2, 21, 21, 3};
+const ops::Normalisation kNormalisation{.mean = {0.5, 0.25, 0.375}, .std = {0.25, 0.3, 0.5}};  // not the default
 
 Tensor bytes_on(Device device) {
   return Tensor::from_host<std::uint8_t>(test::noise_batch(2, 21, 1).pixels, kPictures, device);
@@ -46,7 +47,8 @@ Tensor bytes_on(Device device) {
 /// The same pictures as bytes and as numbers.
 Variable input(const Place& place, bool as_bytes) {
   const Tensor pixels = bytes_on(place.device);
-  return as_bytes ? ops::pictures(pixels, {}, place.dtype) : Variable(ops::images_to_input(pixels, {}, place.dtype));
+  return as_bytes ? ops::pictures(pixels, kNormalisation, place.dtype)
+                  : Variable(ops::images_to_input(pixels, kNormalisation, place.dtype));
 }
 
 TEST(Pictures, ArePendingAndSaySo) {
@@ -75,7 +77,7 @@ TEST(Pictures, ArePendingAndSaySo) {
 }
 
 TEST(Pictures, ArePendingOnlyWhereConvolutionsReadBytes) {
-  const Variable on_reference = ops::pictures(bytes_on(kReferenceDevice), {}, DType::kF64);
+  const Variable on_reference = ops::pictures(bytes_on(kReferenceDevice), kNormalisation, DType::kF64);
   EXPECT_EQ(on_reference.pictures(), nullptr);
   EXPECT_EQ(on_reference.value().to_doubles(), test::value_of(input(test::kDoubleReference, false)));
   const Variable residual = ops::pictures(bytes_on(kCpuDevice), ops::kResidualInput, DType::kF32);
