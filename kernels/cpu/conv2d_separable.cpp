@@ -27,10 +27,10 @@ class StemRows {
   StemRows(const Conv2dRows<T>& stem, const DepthwiseConvShape& s, std::int64_t n, std::int64_t most)
       : stem_(stem), n_(n), row_(s.width * s.channels), rows_(scratch_of<T>(Scratch::kInput, most * row_)) {}
 
-  /// Where row 0 of the picture would lie, of which the rows wanted are there.
+  /// Where row 0 of the picture would lie, of which the rows wanted are there: none where windows lie in the padding.
   const T* rows(const Range& wanted) {
     const auto [begin, end] = wanted;
-    const std::int64_t kept = std::clamp<std::int64_t>(made_ - begin, 0, end - begin);
+    const std::int64_t kept = std::max<std::int64_t>(std::min(made_, end) - begin, 0);
     if (kept > 0) std::copy_n(rows_ + (begin - first_) * row_, kept * row_, rows_);
     if (begin + kept < end) stem_.run(n_, begin + kept, end, rows_ + kept * row_, Scratch::kRow);
     first_ = begin;
@@ -45,13 +45,26 @@ class StemRows {
   std::int64_t first_ = 0, made_ = 0;  // the rows [first_, made_) are there
 };
 
+// One kernel after the other: where rows are too few for linear_forward to pack weights, it sums in another order.
 template <class T>
-void forward(const Conv2dSeparableForward<T>& args) {
+void forward_of_few_rows(const LaunchContext& context, const Conv2dSeparableForward<T>& args) {
+  const DepthwiseConvShape& s = args.separable.shape;
+  Conv2dForward<T> stem = args.stem;
+  SeparableConvForward<T> separable = args.separable;
+  stem.y = scratch_of<T>(Scratch::kInput, s.batch * s.height * s.width * s.channels);
+  separable.x = stem.y;
+  conv2d_forward(context, stem);
+  separable_conv_forward(context, separable);
+}
+
+template <class T>
+void forward(const LaunchContext& context, const Conv2dSeparableForward<T>& args) {
   // Strips of a picture, so that threads can share one; depthwise rows at once, so that what they need stays in the cache.
   constexpr std::int64_t kStrips = 4, kLeastRows = 8, kBytesAtOnce = 1 << 18;
   const SeparableConvForward<T>& separable = args.separable;
   const DepthwiseConvShape& s = separable.shape;
   const std::int64_t height = s.out_height(), width = s.out_width(), out = separable.out_features, row = s.width * s.channels;
+  if (s.batch * height * width < kFewestPackedRows) return forward_of_few_rows(context, args);
   const std::int64_t strip = std::max(kLeastRows, pieces_of(height, kStrips)), strips = pieces_of(height, strip);
   const std::int64_t at_once = std::clamp<std::int64_t>(kBytesAtOnce / static_cast<std::int64_t>(sizeof(T)) / (row * s.stride), 1, strip);
   const WindowAxis vertical{s.height, height, s.kernel_h, s.stride, s.padding};
@@ -73,7 +86,7 @@ void forward(const Conv2dSeparableForward<T>& args) {
 
 }  // namespace
 
-void conv2d_separable_forward(const LaunchContext&, const Conv2dSeparableForward<float>& args) { forward(args); }
-void conv2d_separable_forward(const LaunchContext&, const Conv2dSeparableForward<bf16>& args) { forward(args); }
+void conv2d_separable_forward(const LaunchContext& context, const Conv2dSeparableForward<float>& args) { forward(context, args); }
+void conv2d_separable_forward(const LaunchContext& context, const Conv2dSeparableForward<bf16>& args) { forward(context, args); }
 
 }  // namespace sepia::kernels::cpu

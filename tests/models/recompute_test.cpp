@@ -67,7 +67,9 @@ TEST(Recompute, XceptionsStepTakesLessMemoryAndAllocatesNothing) {
   EXPECT_LE(mib(remade.slab), mib(kept.slab) - 0.95 * mib(kept.depthwise_outputs));
   EXPECT_LE(mib(remade.slab), 0.67 * mib(kept.slab));
   EXPECT_LE(mib(remade.requested), mib(kept.requested) - 1.95 * mib(kept.depthwise_outputs)) << "neither they nor their gradients are asked for";
-  EXPECT_EQ(remade.losses, kept.losses);
+  // To rounding only: the fused way back adds the sums of weights and batch norms in other pieces.
+  ASSERT_EQ(remade.losses.size(), kept.losses.size());
+  for (std::size_t i = 0; i < kept.losses.size(); ++i) EXPECT_NEAR(remade.losses[i], kept.losses[i], 1e-5) << "step " << i;
 }
 
 // What Grad-CAM asks for, at a layer whose output is pending when nobody looks.

@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <limits>
+#include <vector>
 
 #include "engine/tensor/dispatch.h"
 #include "tests/support/tape.h"
@@ -41,6 +42,35 @@ TEST(Tensor, SoleOwnerCountsEveryShareOfTheMemory) {
   EXPECT_TRUE(x.sole_owner());
   const Tensor moved = std::move(x);
   EXPECT_TRUE(moved.sole_owner());
+}
+
+TEST(Tensor, AViewOfTheHostsMemorySharesItAndLeavesItToItsOwner) {
+  std::vector<float> owner{1, 2, 3, 4, 5, 6};
+  const ArenaStatistics before = arena_of(kCpuDevice)->statistics();
+  {
+    const Tensor view = Tensor::view_of_host<float>(owner, {2, 3}, kCpuDevice), part = view.slice(4, {2}), turned = view.reshape({3, 2});
+    EXPECT_EQ(view.data<float>(), owner.data());
+    EXPECT_EQ(turned.data<float>(), owner.data());
+    EXPECT_EQ(view.shape(), Shape({2, 3}));
+    EXPECT_EQ(view.dtype(), DType::kF32);
+    EXPECT_EQ(view.device(), kCpuDevice);
+    owner[4] = 50;
+    EXPECT_THAT(part.to_doubles(), ElementsAre(50, 6));
+    EXPECT_NE(view.clone().data<float>(), owner.data());
+    EXPECT_EQ(Tensor::view_of_host<float>(owner, {6}, kReferenceDevice).device(), kReferenceDevice);
+  }
+  EXPECT_THAT(owner, ElementsAre(1, 2, 3, 4, 50, 6)) << "the views are gone, the memory is not";
+  const Tensor ended = [&] { return Tensor::view_of_host<float>(std::vector<float>(4), {4}, kCpuDevice); }();
+  EXPECT_TRUE(ended.defined()) << "a view may outlive the memory as long as nobody reads it";
+  EXPECT_EQ(arena_of(kCpuDevice)->statistics().source_allocations, before.source_allocations + 1) << "the clone's";
+}
+
+TEST(Tensor, RefusesAViewThatDoesNotFitOrIsNotOnTheHost) {
+  const std::vector<std::uint8_t> bytes(5);
+  EXPECT_THAT(error_of([&] { (void)Tensor::view_of_host<std::uint8_t>(bytes, {2, 3}, kCpuDevice); }, ErrorKind::kInternal),
+              HasSubstr("[view] 5 values of host memory as (2, 3) on cpu"));
+  EXPECT_THAT(error_of([&] { (void)Tensor::view_of_host<std::uint8_t>(bytes, {4}, kCpuDevice); }, ErrorKind::kInternal), HasSubstr("[view] 5 values"));
+  EXPECT_THAT(error_of([&] { (void)Tensor::view_of_host<std::uint8_t>(bytes, {5}, {DeviceKind::kCuda, 0}); }, ErrorKind::kInternal), HasSubstr("on cuda:0"));
 }
 
 TEST(Tensor, RefusesShapesThatDoNotFit) {

@@ -45,7 +45,7 @@ class PlaceReader : public nn::Module {
  protected:
   Variable forward(const Variable& x) override {
     std::vector<float> place;
-    for (std::int64_t n = 0; n < x.value().shape()[0]; ++n) place.push_back(n % 2 == 0 ? -1.0F : 1.0F);
+    for (std::int64_t n = 0; n < x.shape()[0]; ++n) place.push_back(n % 2 == 0 ? -1.0F : 1.0F);
     const auto count = static_cast<std::int64_t>(place.size());
     return fc_(Variable(Tensor::from_host<float>(place, {count, 1}, kCpuDevice)));
   }
