@@ -10,6 +10,7 @@
 // grad_x is the gradient at the prologue's affine output, that is, already masked where its ReLU was closed.
 #pragma once
 
+#include "kernels/batch_norm.h"
 #include "kernels/launch.h"
 
 namespace sepia::kernels {
@@ -30,6 +31,13 @@ struct Conv2dForward {
   const T* weight;
   const Accumulator<T>* bias;  ///< may be null
   T* y;
+};
+
+/// Conv2dForward, and of y what the batch norm behind it wants (kernels/batch_norm.h).
+template <class T>
+struct Conv2dForwardStatistics {
+  Conv2dForward<T> forward;
+  BatchStatistics<T> statistics;  ///< of the channels of y
 };
 
 template <class T>

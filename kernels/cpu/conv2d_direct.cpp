@@ -240,14 +240,17 @@ const float* filters_by_tap(const Conv2dShape& s, const bf16* weight) {
 }  // namespace
 
 template <class T>
-void conv2d_forward_direct(const Conv2dForward<T>& args) {
+void conv2d_forward_direct(const Conv2dForward<T>& args, PieceStatistics* statistics) {
   const Conv2dShape& s = args.shape;
   const DirectBands bands(s);
   const float* weights = filters_by_tap(s, args.weight);
+  if (statistics) statistics->start(s.batch * bands.per_picture);
   parallel_for(s.batch * bands.per_picture, [&](std::int64_t index) {
     const std::int64_t n = index / bands.per_picture, first = index % bands.per_picture * bands.rows;
     const DirectBand<T> band = direct_band<T>(s, args.prologue, args.x, n, first, std::min(bands.rows, s.out_height() - first));
-    direct_forward(band, weights, args.bias, args.y + (n * s.out_height() + first) * s.out_width() * s.out_channels);
+    T* const y = args.y + (n * s.out_height() + first) * s.out_width() * s.out_channels;
+    direct_forward(band, weights, args.bias, y);
+    if (statistics) statistics->add(index, band.rows * band.width, y);
   });
 }
 
@@ -276,8 +279,8 @@ void conv2d_backward_weight_direct(const Conv2dBackwardWeight<T>& args) {
   combine_partials(partials, chunks.count, weights, biases, args.grad_weight, args.grad_bias, args.accumulate);
 }
 
-template void conv2d_forward_direct(const Conv2dForward<float>&);
-template void conv2d_forward_direct(const Conv2dForward<bf16>&);
+template void conv2d_forward_direct(const Conv2dForward<float>&, PieceStatistics*);
+template void conv2d_forward_direct(const Conv2dForward<bf16>&, PieceStatistics*);
 template void conv2d_backward_weight_direct(const Conv2dBackwardWeight<float>&);
 template void conv2d_backward_weight_direct(const Conv2dBackwardWeight<bf16>&);
 
