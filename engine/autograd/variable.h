@@ -17,6 +17,11 @@ struct PendingAffine {
   bool empty() const { return !scale.defined() && !relu; }
 };
 
+/// Of a tensor's rows, per channel (C), accumulator type: what a batch norm wants of a batch (kernels/batch_norm.h).
+struct BatchStatistics {
+  Tensor mean, variance, unbiased_variance;
+};
+
 struct PendingConvolution;
 
 /// What ops take and return. Copies are cheap and share the value and the slot.
@@ -26,7 +31,9 @@ struct PendingConvolution;
 /// A convolution may be left pending as a whole, for the op behind it to carry both out: a depthwise one for the pointwise one (linear), a
 /// dense one, with a ReLU or without, for max_pool. shape() is then that of its output, and there is neither a tensor nor a slot. Every
 /// other op carries it out first, by materialise() or carried_out().
-/// Observers do not see any of this: value() is only for variables without a pending part, and module hooks materialise first.
+/// A convolution or linear map that stands in front of a batch norm leaves the statistics of what it wrote on the variable. They belong to
+/// that variable: what other ops return, relu() too, has none. Observers do not see any of this: value() is only for variables without a
+/// pending part, and module hooks materialise first.
 class Variable {
  public:
   Variable() = default;
@@ -52,6 +59,10 @@ class Variable {
   /// The convolution that is still to be carried out; null when there is none.
   const PendingConvolution* convolution() const { return convolution_.get(); }
 
+  /// Statistics of stored(); null when nobody has taken them.
+  const std::shared_ptr<const BatchStatistics>& statistics() const { return statistics_; }
+  Variable with_statistics(std::shared_ptr<const BatchStatistics> statistics) const;
+
   bool requires_grad() const;
   const std::shared_ptr<GradSlot>& slot() const { return checked().slot_; }
   /// The gradient after backward(): of a leaf, or where slot()->retain() was called. Undefined when there is none.
@@ -66,6 +77,7 @@ class Variable {
   PendingAffine pending_;
   std::shared_ptr<GradSlot> slot_;
   std::shared_ptr<const PendingConvolution> convolution_;
+  std::shared_ptr<const BatchStatistics> statistics_;
 };
 
 /// depthwise_conv(x, weight, bias) or conv2d(x, weight, bias), checked but not computed (kernels/depthwise_conv.h, kernels/conv2d.h). It is

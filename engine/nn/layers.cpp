@@ -30,7 +30,9 @@ std::int64_t Conv2d::flops(const Shape&, const Shape& output) const {
 }
 
 Variable Conv2d::forward(const Variable& x) {
-  return ops::conv2d(x, weight_.used(), used_or_none(bias_), {.stride = options_.stride, .padding = options_.padding, .pooled = options_.pooled});
+  return ops::conv2d(
+      x, weight_.used(), used_or_none(bias_),
+      {.stride = options_.stride, .padding = options_.padding, .pooled = options_.pooled, .normalised = options_.normalised && training()});
 }
 
 DepthwiseConv2d::DepthwiseConv2d(const Options& options)
@@ -62,7 +64,9 @@ std::int64_t PointwiseConv2d::flops(const Shape&, const Shape& output) const {
   return output.numel() * (2 * options_.in_channels + (bias_ ? 1 : 0));
 }
 
-Variable PointwiseConv2d::forward(const Variable& x) { return ops::linear(x, weight_.used(), used_or_none(bias_)); }
+Variable PointwiseConv2d::forward(const Variable& x) {
+  return ops::linear(x, weight_.used(), used_or_none(bias_), {.normalised = options_.normalised && training()});
+}
 
 Linear::Linear(const Options& options)
     : options_(options),

@@ -21,9 +21,11 @@ class Conv2d : public Module {
     int stride = 1, padding = 0;
     bool bias = true;
     bool pooled = false;  ///< in front of a 2x2 MaxPool2d, perhaps with a ReLU between: made in one with them (ops::Conv2dParams)
+    bool normalised = false;  ///< in front of a BatchNorm2d: leaves the statistics that it wants in training (ops::Conv2dParams)
   };
   explicit Conv2d(const Options& options);
   std::string type() const override { return "Conv2d"; }
+  bool normalised() const { return options_.normalised; }
   std::int64_t flops(const Shape& input, const Shape& output) const override;
 
  protected:
@@ -64,9 +66,11 @@ class PointwiseConv2d : public Module {
   struct Options {
     std::int64_t in_channels, out_channels;
     bool bias = true;
+    bool normalised = false;  ///< in front of a BatchNorm2d: leaves the statistics that it wants in training (ops::LinearParams)
   };
   explicit PointwiseConv2d(const Options& options);
   std::string type() const override { return "PointwiseConv2d"; }
+  bool normalised() const { return options_.normalised; }
   std::int64_t flops(const Shape& input, const Shape& output) const override;
 
  protected:

@@ -1,5 +1,6 @@
 #include "engine/ops/conv2d.h"
 
+#include "engine/ops/batch_statistics.h"
 #include "engine/ops/materialise.h"
 #include "engine/ops/pending_convolution.h"
 #include "engine/ops/record.h"
@@ -60,15 +61,20 @@ kernels::Conv2dShape kernel_shape_of_dense(const PendingConvolution& convolution
   return kernel_shape(convolution.x, convolution.weight, convolution.stride, convolution.padding);
 }
 
-Variable carry_out_dense(const PendingConvolution& convolution) {
+Variable carry_out_dense(const PendingConvolution& convolution, bool normalised) {
   const Variable &x = convolution.x, &weight = convolution.weight, &bias = convolution.bias;
   const kernels::Conv2dShape shape = kernel_shape_of_dense(convolution);
   Tensor y = Tensor::empty(convolution.shape, x.dtype(), x.device());
-  dispatch(y, [&]<class T>(const KernelTable<T>& table) {
-    table.conv2d_forward({}, {.shape = shape, .x = x.stored().data<T>(), .prologue = prologue_of<T>(x.pending()),
-                              .weight = weight.stored().data<T>(), .bias = bias.stored().data_or_null<Accumulator<T>>(), .y = y.data<T>()});
+  auto statistics = dispatch(y, [&]<class T>(const KernelTable<T>& table) {
+    const kernels::Conv2dForward<T> forward{.shape = shape,
+                                            .x = x.stored().data<T>(),
+                                            .prologue = prologue_of<T>(x.pending()),
+                                            .weight = weight.stored().data<T>(),
+                                            .bias = bias.stored().data_or_null<Accumulator<T>>(),
+                                            .y = y.data<T>()};
+    return run_forward(table.conv2d_forward, table.conv2d_forward_statistics, normalised, y, forward);
   });
-  const Variable output = record<Conv2dNode>(std::move(y), {&x, &weight, &bias}, shape, x, weight);
+  const Variable output = record<Conv2dNode>(std::move(y), {&x, &weight, &bias}, shape, x, weight).with_statistics(std::move(statistics));
   return convolution.relu ? relu(output) : output;
 }
 
@@ -77,7 +83,7 @@ Variable conv2d(const Variable& given_x, const Variable& weight, const Variable&
   const kernels::Conv2dShape shape = checked_shape(x, weight, bias, params);
   const PendingConvolution convolution{x, weight, bias, params.stride, params.padding,
                                        {shape.batch, shape.out_height(), shape.out_width(), shape.out_channels}};
-  return params.pooled && has_conv2d_pool(convolution) ? left_pending(convolution) : carry_out_dense(convolution);
+  return params.pooled && has_conv2d_pool(convolution) ? left_pending(convolution) : carry_out_dense(convolution, params.normalised);
 }
 
 }  // namespace sepia::ops

@@ -11,6 +11,9 @@ struct Conv2dParams {
   /// What follows is max_pool of 2x2 windows and stride 2, perhaps after a ReLU: where the device has a kernel for all of it (the CPU for few
   /// channels), the result is left pending (engine/autograd/variable.h) and max_pool carries it out, there and back.
   bool pooled = false;
+  /// What follows is batch_norm in kBatch mode: where the device has a kernel for both (the CPU), the result comes with the statistics that
+  /// it wants.
+  bool normalised = false;
 };
 
 /// x (N, H, W, C), weight (K, R, S, C), bias (K) or an undefined Variable -> (N, P, Q, K). Applies a pending affine and ReLU of x

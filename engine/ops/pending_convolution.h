@@ -2,6 +2,7 @@
 #pragma once
 
 #include "engine/autograd/variable.h"
+#include "engine/ops/linear.h"
 #include "engine/ops/record.h"
 #include "kernels/conv2d.h"
 #include "kernels/depthwise_conv.h"
@@ -51,13 +52,14 @@ kernels::DepthwiseConvBackwardSums<T> DepthwiseOperands::claim(GradSlot* x_slot,
 /// The convolution, left for whoever reads it. What is made without a tape stays off it, whoever carries it out.
 Variable left_pending(const PendingConvolution& convolution);
 
-/// Its output as a variable, with a node on the tape where one is wanted. Of a depthwise convolution, and of a dense one.
+/// Its output as a variable, with a node on the tape where one is wanted. Of a depthwise convolution, and of a dense one (normalised: see
+/// Conv2dParams).
 Variable carry_out(const PendingConvolution& convolution);
-Variable carry_out_dense(const PendingConvolution& convolution);
+Variable carry_out_dense(const PendingConvolution& convolution, bool normalised = false);
 
-/// linear(convolution's output, weight, bias), whose arguments linear has checked: in one kernel where the backend has one, and without
-/// keeping the convolution's output for the way back, where it is made again.
-Variable separable_conv(const PendingConvolution& convolution, const Variable& weight, const Variable& bias);
+/// linear(convolution's output, weight, bias, params), whose arguments linear has checked: in one kernel where the backend has one, and
+/// without keeping the convolution's output for the way back, where it is made again.
+Variable separable_conv(const PendingConvolution& convolution, const Variable& weight, const Variable& bias, const LinearParams& params);
 
 /// What the kernels must know of a dense convolution.
 kernels::Conv2dShape kernel_shape_of_dense(const PendingConvolution& convolution);

@@ -1,4 +1,5 @@
 // A pending depthwise convolution and the pointwise one behind it, together. kernels/separable_conv.h has the maths.
+#include "engine/ops/batch_statistics.h"
 #include "engine/ops/pending_convolution.h"
 #include "engine/ops/record.h"
 
@@ -56,25 +57,37 @@ struct SeparableConvNode final : Node {
 
 }  // namespace
 
-Variable separable_conv(const PendingConvolution& convolution, const Variable& weight, const Variable& bias) {
+Variable separable_conv(const PendingConvolution& convolution, const Variable& weight, const Variable& bias, const LinearParams& params) {
   const DepthwiseOperands depthwise(convolution);
   const Shape& u = convolution.shape;
   const kernels::LinearShape shape{.rows = u.numel() / u[3], .in_features = u[3], .out_features = weight.shape()[0]};
   Tensor y = Tensor::empty({u[0], u[1], u[2], shape.out_features}, convolution.x.dtype(), convolution.x.device());
-  dispatch(y, [&]<class T>(const KernelTable<T>& table) {
+  auto statistics = dispatch(y, [&]<class T>(const KernelTable<T>& table) {
     using A = Accumulator<T>;
     if (table.separable_conv_forward) {
-      table.separable_conv_forward({}, {.shape = depthwise.shape, .out_features = shape.out_features, .x = depthwise.x.data<T>(),
-                                        .prologue = prologue_of<T>(depthwise.pending), .depthwise_weight = depthwise.weight.data<T>(),
-                                        .depthwise_bias = depthwise.bias.data_or_null<A>(), .pointwise_weight = weight.stored().data<T>(),
-                                        .pointwise_bias = bias.stored().data_or_null<A>(), .y = y.data<T>()});
-      return;
+      const kernels::SeparableConvForward<T> forward{.shape = depthwise.shape,
+                                                     .out_features = shape.out_features,
+                                                     .x = depthwise.x.data<T>(),
+                                                     .prologue = prologue_of<T>(depthwise.pending),
+                                                     .depthwise_weight = depthwise.weight.data<T>(),
+                                                     .depthwise_bias = depthwise.bias.data_or_null<A>(),
+                                                     .pointwise_weight = weight.stored().data<T>(),
+                                                     .pointwise_bias = bias.stored().data_or_null<A>(),
+                                                     .y = y.data<T>()};
+      return run_forward(table.separable_conv_forward, table.separable_conv_forward_statistics, params.normalised, y, forward);
     }
     const Tensor output = depthwise.forward();
-    table.linear_forward({}, {.shape = shape, .x = output.data<T>(), .prologue = {}, .weight = weight.stored().data<T>(),
-                              .bias = bias.stored().data_or_null<A>(), .y = y.data<T>()});
+    const kernels::LinearForward<T> forward{.shape = shape,
+                                            .x = output.data<T>(),
+                                            .prologue = {},
+                                            .weight = weight.stored().data<T>(),
+                                            .bias = bias.stored().data_or_null<A>(),
+                                            .y = y.data<T>()};
+    return run_forward(table.linear_forward, table.linear_forward_statistics, params.normalised, y, forward);
   });
-  return record<SeparableConvNode>(std::move(y), {&convolution.x, &convolution.weight, &convolution.bias, &weight, &bias}, depthwise, shape, weight);
+  return record<SeparableConvNode>(std::move(y), {&convolution.x, &convolution.weight, &convolution.bias, &weight, &bias}, depthwise, shape,
+                                   weight)
+      .with_statistics(std::move(statistics));
 }
 
 }  // namespace sepia::ops
