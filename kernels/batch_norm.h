@@ -29,6 +29,15 @@ struct BatchNormStatistics {
   Accumulator<T>* unbiased_variance;  ///< variance * M / (M - 1): what running statistics take up (M = 1: variance); may be null
 };
 
+/// The same of the rows that another kernel writes, taken while it has them (the fused kernels named ..._statistics): of the numbers as
+/// they are stored, over all positions. What batch_norm_statistics would find, but for the order of sums.
+template <class T>
+struct BatchStatistics {
+  Accumulator<T>* mean;
+  Accumulator<T>* variance;
+  Accumulator<T>* unbiased_variance;  ///< may be null
+};
+
 /// scale, shift and inv_std from statistics (of the batch or running ones). All arrays (C).
 template <class T>
 struct BatchNormAffine {

@@ -17,6 +17,7 @@
 #include <array>
 #include <cstdint>
 
+#include "kernels/batch_norm.h"
 #include "kernels/launch.h"
 
 namespace sepia::kernels {
@@ -47,6 +48,13 @@ struct Conv2dForward {
   const Accumulator<T>* bias;  ///< may be null
   T* y;
   Pixels pixels{};  ///< if any, in place of x, and there is no prologue
+};
+
+/// Conv2dForward, and of y what the batch norm behind it wants (kernels/batch_norm.h).
+template <class T>
+struct Conv2dForwardStatistics {
+  Conv2dForward<T> forward;
+  BatchStatistics<T> statistics;  ///< of the channels of y
 };
 
 template <class T>

@@ -9,6 +9,7 @@
 // The prologue's channels are the columns i. grad_x is the gradient at the prologue's affine output.
 #pragma once
 
+#include "kernels/batch_norm.h"
 #include "kernels/launch.h"
 
 namespace sepia::kernels {
@@ -25,6 +26,13 @@ struct LinearForward {
   const T* weight;
   const Accumulator<T>* bias;  ///< may be null
   T* y;
+};
+
+/// LinearForward, and of y what the batch norm behind it wants (kernels/batch_norm.h).
+template <class T>
+struct LinearForwardStatistics {
+  LinearForward<T> forward;
+  BatchStatistics<T> statistics;  ///< of the columns of y
 };
 
 template <class T>

@@ -52,12 +52,15 @@
 
 /// Kernels that do the work of several of the above in one pass. A backend may lack them (a null pointer in its table): the operations
 /// then call the several. A fused kernel gives their bits, but for sums over rows, which it may add in another order.
-#define SEPIA_FUSED_KERNELS(X)                                   \
-  X(separable_conv_forward, SeparableConvForward)                \
-  X(separable_conv_backward_input, SeparableConvBackwardInput)   \
-  X(separable_conv_backward_weight, SeparableConvBackwardWeight) \
-  X(depthwise_conv_backward_sums, DepthwiseConvBackwardSums)     \
-  X(conv2d_pool_forward, Conv2dPoolForward)                      \
-  X(conv2d_pool_backward, Conv2dPoolBackward)                    \
-  X(conv2d_separable_forward, Conv2dSeparableForward)            \
+#define SEPIA_FUSED_KERNELS(X)                                         \
+  X(linear_forward_statistics, LinearForwardStatistics)                \
+  X(conv2d_forward_statistics, Conv2dForwardStatistics)                \
+  X(separable_conv_forward_statistics, SeparableConvForwardStatistics) \
+  X(separable_conv_forward, SeparableConvForward)                      \
+  X(separable_conv_backward_input, SeparableConvBackwardInput)         \
+  X(separable_conv_backward_weight, SeparableConvBackwardWeight)       \
+  X(depthwise_conv_backward_sums, DepthwiseConvBackwardSums)           \
+  X(conv2d_pool_forward, Conv2dPoolForward)                            \
+  X(conv2d_pool_backward, Conv2dPoolBackward)                          \
+  X(conv2d_separable_forward, Conv2dSeparableForward)                  \
   X(separable_chain_forward, SeparableChainForward)

@@ -12,6 +12,7 @@
 //   grad_u[n, p, q, c] = sum_o grad_y[n, p, q, o] * pointwise_weight[o, c]             the rest is depthwise_conv_backward of grad_u
 #pragma once
 
+#include "kernels/batch_norm.h"
 #include "kernels/depthwise_conv.h"
 #include "kernels/launch.h"
 
@@ -28,6 +29,13 @@ struct SeparableConvForward {
   const T* pointwise_weight;
   const Accumulator<T>* pointwise_bias;  ///< may be null
   T* y;
+};
+
+/// SeparableConvForward, and of y what the batch norm behind it wants (kernels/batch_norm.h).
+template <class T>
+struct SeparableConvForwardStatistics {
+  SeparableConvForward<T> forward;
+  BatchStatistics<T> statistics;  ///< of the channels of y
 };
 
 template <class T>

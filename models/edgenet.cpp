@@ -4,7 +4,8 @@ namespace sepia::models {
 
 DepthwiseSeparableBlock::DepthwiseSeparableBlock(std::int64_t in_channels, std::int64_t out_channels)
     : depthwise_(add<nn::DepthwiseConv2d>("depthwise", nn::DepthwiseConv2d::Options{.channels = in_channels, .stride = 2})),
-      pointwise_(add<nn::PointwiseConv2d>("pointwise", nn::PointwiseConv2d::Options{.in_channels = in_channels, .out_channels = out_channels})),
+      pointwise_(add<nn::PointwiseConv2d>(
+          "pointwise", nn::PointwiseConv2d::Options{.in_channels = in_channels, .out_channels = out_channels, .normalised = true})),
       bn_(add<nn::BatchNorm2d>("bn", nn::BatchNorm2d::Options{.channels = out_channels})),
       relu_(add<nn::ReLU>("relu")) {}
 

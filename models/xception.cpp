@@ -29,15 +29,19 @@ nn::BatchNorm2d::Options batch_norm_of(std::int64_t channels, const XceptionNume
 SeparableConv2d::SeparableConv2d(std::int64_t in_channels, std::int64_t out_channels)
     : conv1_(add<nn::DepthwiseConv2d>("conv1", nn::DepthwiseConv2d::Options{.channels = in_channels, .bias = false, .recompute = true})),
       pointwise_(add<nn::PointwiseConv2d>(
-          "pointwise", nn::PointwiseConv2d::Options{.in_channels = in_channels, .out_channels = out_channels, .bias = false})) {}
+          "pointwise",
+          nn::PointwiseConv2d::Options{.in_channels = in_channels, .out_channels = out_channels, .bias = false, .normalised = true})) {}
 
 Variable SeparableConv2d::forward(const Variable& x) { return pointwise_(conv1_(x)); }
 
 XceptionBlock::XceptionBlock(const XceptionBlockShape& shape, const XceptionNumerics& numerics)
-    : skip_(shape.in_channels == shape.out_channels
-                ? nullptr
-                : &add<nn::Conv2d>("skip", nn::Conv2d::Options{.in_channels = shape.in_channels, .out_channels = shape.out_channels, .kernel = 1,
-                                                               .stride = shape.strided ? 2 : 1, .bias = false})),
+    : skip_(shape.in_channels == shape.out_channels ? nullptr
+                                                    : &add<nn::Conv2d>("skip", nn::Conv2d::Options{.in_channels = shape.in_channels,
+                                                                                                   .out_channels = shape.out_channels,
+                                                                                                   .kernel = 1,
+                                                                                                   .stride = shape.strided ? 2 : 1,
+                                                                                                   .bias = false,
+                                                                                                   .normalised = true})),
       skipbn_(skip_ ? &add<nn::BatchNorm2d>("skipbn", batch_norm_of(shape.out_channels, numerics)) : nullptr),
       rep_(add<nn::Sequential>("rep")) {
   std::int64_t channels = shape.in_channels;
@@ -63,9 +67,12 @@ Xception::Xception(const XceptionOptions& options) {
   const XceptionNumerics& numerics = options.numerics;
   const auto width = [&](std::int64_t channels) { return channels / options.width_divisor; };
 
-  push_named<nn::Conv2d>("conv1", nn::Conv2d::Options{.in_channels = 3, .out_channels = width(32), .kernel = 3, .stride = 2, .bias = false});
+  push_named<nn::Conv2d>(
+      "conv1",
+      nn::Conv2d::Options{.in_channels = 3, .out_channels = width(32), .kernel = 3, .stride = 2, .bias = false, .normalised = true});
   push_norm_and_relu("1", width(32), numerics);
-  push_named<nn::Conv2d>("conv2", nn::Conv2d::Options{.in_channels = width(32), .out_channels = width(64), .kernel = 3, .bias = false});
+  push_named<nn::Conv2d>(
+      "conv2", nn::Conv2d::Options{.in_channels = width(32), .out_channels = width(64), .kernel = 3, .bias = false, .normalised = true});
   push_norm_and_relu("2", width(64), numerics);
 
   int number = 0;

@@ -42,6 +42,12 @@ const Tensor& Variable::value() const {
   return stored_;
 }
 
+Variable Variable::with_statistics(std::shared_ptr<const BatchStatistics> statistics) const {
+  Variable with = *this;
+  with.statistics_ = std::move(statistics);
+  return with;
+}
+
 bool Variable::requires_grad() const {
   if (!convolution_) return slot_ != nullptr;
   return convolution_->x.requires_grad() || convolution_->weight.requires_grad() || convolution_->bias.requires_grad();

@@ -19,6 +19,11 @@ struct PendingAffine {
   bool empty() const { return !scale.defined() && !relu; }
 };
 
+/// Of a tensor's rows, per channel (C), accumulator type: what a batch norm wants of a batch (kernels/batch_norm.h).
+struct BatchStatistics {
+  Tensor mean, variance, unbiased_variance;
+};
+
 struct PendingConvolution;
 
 /// Pictures that are still bytes: the value is (pixels / 255 - mean) / std per channel, in `dtype` (kernels/elementwise.h, ImagesToInput).
@@ -37,7 +42,9 @@ struct PendingPictures {
 /// next depthwise one or an addition: a chain is carried out in one kernel. shape() is then that of its output, and there is neither a
 /// tensor nor a slot. Every other op carries it out first, by materialise() or carried_out().
 /// Pictures may be left in bytes for a convolution to normalise as it reads them (ops/images.h); for every other op the same holds.
-/// Observers do not see any of this: value() is only for variables without a pending part, and module hooks materialise first.
+/// A convolution or linear map that stands in front of a batch norm leaves the statistics of what it wrote on the variable. They belong to
+/// that variable: what other ops return, relu() too, has none. Observers do not see any of this: value() is only for variables without a
+/// pending part, and module hooks materialise first.
 class Variable {
  public:
   Variable() = default;
@@ -66,6 +73,10 @@ class Variable {
   /// The pictures that are still bytes; null when there are none.
   const PendingPictures* pictures() const { return pictures_.get(); }
 
+  /// Statistics of stored(); null when nobody has taken them.
+  const std::shared_ptr<const BatchStatistics>& statistics() const { return statistics_; }
+  Variable with_statistics(std::shared_ptr<const BatchStatistics> statistics) const;
+
   bool requires_grad() const;
   /// Null where no gradient is wanted, as of pictures. Throws kInternal while a convolution is pending.
   const std::shared_ptr<GradSlot>& slot() const { return pictures_ ? slot_ : checked().slot_; }
@@ -82,6 +93,7 @@ class Variable {
   std::shared_ptr<GradSlot> slot_;
   std::shared_ptr<const PendingConvolution> convolution_;
   std::shared_ptr<const PendingPictures> pictures_;
+  std::shared_ptr<const BatchStatistics> statistics_;
 };
 
 /// depthwise_conv, conv2d or linear (x, weight, bias), checked but not computed (kernels/depthwise_conv.h, conv2d.h, linear.h). It is

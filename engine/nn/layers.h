@@ -22,9 +22,11 @@ class Conv2d : public Module {
     bool bias = true;
     bool pooled = false;     ///< in front of a 2x2 MaxPool2d, perhaps with a ReLU between: made in one with them (ops::Conv2dParams)
     bool separable = false;  ///< in front of a DepthwiseConv2d and a PointwiseConv2d, perhaps with a ReLU between: for inference made in one with them
+    bool normalised = false; ///< in front of a BatchNorm2d: leaves the statistics that it wants in training (ops::Conv2dParams)
   };
   explicit Conv2d(const Options& options);
   std::string type() const override { return "Conv2d"; }
+  bool normalised() const { return options_.normalised; }
   std::int64_t flops(const Shape& input, const Shape& output) const override;
 
  protected:
@@ -65,9 +67,11 @@ class PointwiseConv2d : public Module {
   struct Options {
     std::int64_t in_channels, out_channels;
     bool bias = true;
+    bool normalised = false;  ///< in front of a BatchNorm2d: leaves the statistics that it wants in training (ops::LinearParams)
   };
   explicit PointwiseConv2d(const Options& options);
   std::string type() const override { return "PointwiseConv2d"; }
+  bool normalised() const { return options_.normalised; }
   std::int64_t flops(const Shape& input, const Shape& output) const override;
 
  protected:

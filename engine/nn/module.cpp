@@ -32,7 +32,7 @@ Variable Module::operator()(const Variable& x) {
   Variable y = forward(x);
   if (t_observer) t_observer->callback_(*this, x.shape(), y.shape());
   if (!hooks_.empty()) {
-    y = ops::materialise(y);
+    y = ops::materialise(y).with_statistics(nullptr);
     for (const Hook& hook : hooks_) hook(x, y);
   }
   return y;

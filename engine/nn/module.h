@@ -46,7 +46,8 @@ class Module {
   bool is_leaf() const { return children_.empty(); }
 
   /// Called with (input, output) after forward, output materialised, as the network goes on with it. To see its gradient later,
-  /// call output.slot()->retain() in the hook. A hook takes the module's neighbours off the fused path; results stay the same.
+  /// call output.slot()->retain() in the hook. A hook takes the module's neighbours off the fused path; results stay the same,
+  /// but for sums over a batch, which may be added in another order.
   using Hook = std::function<void(const Variable& input, const Variable& output)>;
   void add_hook(Hook hook) { hooks_.push_back(std::move(hook)); }
   void clear_hooks() { hooks_.clear(); }

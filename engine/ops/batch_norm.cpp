@@ -81,7 +81,12 @@ Variable batch_norm(const Variable& pending_x, const Variable& gamma, const Vari
     using A = Accumulator<T>;
     const auto make = [&] { return Tensor::empty({channels}, kDTypeOf<A>, x.device()); };
     Tensor mean = buffers.running_mean, variance = buffers.running_variance;
-    if (mode == BatchNormMode::kBatch) {
+    if (const BatchStatistics* known = x.statistics().get(); known && mode == BatchNormMode::kBatch) {
+      mean = known->mean;
+      variance = known->variance;
+      buffers.step_mean.copy_from(mean);
+      buffers.step_variance.copy_from(known->unbiased_variance);
+    } else if (mode == BatchNormMode::kBatch) {
       mean = make();
       variance = make();
       table.batch_norm_statistics({}, {.shape = shape, .x = x.stored().data<T>(), .mean = mean.data<A>(), .variance = variance.data<A>(),

@@ -18,8 +18,9 @@ struct BatchNormBuffers {
   double eps = 1e-5;
 };
 
-/// x (..., C), gamma (C), beta (C) -> the same tensor with the affine pending: no pass over x besides the statistics.
-/// Throws kUsage when shapes disagree, or in kBatch mode with a single value per channel (its variance means nothing).
+/// x (..., C), gamma (C), beta (C) -> the same tensor with the affine pending: no pass over x besides the statistics, and none for these
+/// where the op that made x has left them (ops::Conv2dParams, LinearParams). Throws kUsage when shapes disagree, or in kBatch mode with a
+/// single value per channel (its variance means nothing).
 Variable batch_norm(const Variable& x, const Variable& gamma, const Variable& beta, const BatchNormBuffers& buffers, BatchNormMode mode);
 
 }  // namespace sepia::ops

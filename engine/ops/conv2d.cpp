@@ -1,5 +1,6 @@
 #include "engine/ops/conv2d.h"
 
+#include "engine/ops/batch_statistics.h"
 #include "engine/ops/materialise.h"
 #include "engine/ops/pending_convolution.h"
 #include "engine/ops/record.h"
@@ -59,12 +60,15 @@ kernels::Conv2dShape kernel_shape_of_dense(const PendingConvolution& convolution
   return kernel_shape(convolution.x, convolution.weight, convolution.stride, convolution.padding);
 }
 
-Variable carry_out_dense(const PendingConvolution& convolution) {
+Variable carry_out_dense(const PendingConvolution& convolution, bool normalised) {
   const Variable &x = convolution.x, &weight = convolution.weight, &bias = convolution.bias;
   Tensor y = Tensor::empty(convolution.shape, x.dtype(), x.device());
   const DenseInput input(x);
-  dispatch(y, [&]<class T>(const KernelTable<T>& table) { table.conv2d_forward({}, dense_arguments<T>(convolution, input, y.data<T>())); });
-  const Variable output = record<Conv2dNode>(std::move(y), {&x, &weight, &bias}, kernel_shape_of_dense(convolution), x, weight);
+  auto statistics = dispatch(y, [&]<class T>(const KernelTable<T>& table) {
+    return run_forward(table.conv2d_forward, table.conv2d_forward_statistics, normalised, y, dense_arguments<T>(convolution, input, y.data<T>()));
+  });
+  const Variable output =
+      record<Conv2dNode>(std::move(y), {&x, &weight, &bias}, kernel_shape_of_dense(convolution), x, weight).with_statistics(std::move(statistics));
   return convolution.after.relu ? relu(output) : output;
 }
 
@@ -74,7 +78,7 @@ Variable conv2d(const Variable& given_x, const Variable& weight, const Variable&
   const PendingConvolution convolution{x, weight, bias, params.stride, params.padding,
                                        {shape.batch, shape.out_height(), shape.out_width(), shape.out_channels}};
   const bool pending = (params.pooled && has_conv2d_pool(convolution)) || (params.separable && !needs_node({&x, &weight, &bias}) && has_conv2d_separable(convolution));
-  return pending ? left_pending(convolution) : carry_out_dense(convolution);
+  return pending ? left_pending(convolution) : carry_out_dense(convolution, params.normalised);
 }
 
 }  // namespace sepia::ops

@@ -14,6 +14,9 @@ struct Conv2dParams {
   /// What follows is depthwise_conv, perhaps after a ReLU, and linear behind it: without a tape, and where the device has a kernel for all of it
   /// (the CPU for few inputs), the result is left pending and linear carries it out.
   bool separable = false;
+  /// What follows is batch_norm in kBatch mode: where the device has a kernel for both (the CPU), the result comes with the statistics that
+  /// it wants.
+  bool normalised = false;
 };
 
 /// x (N, H, W, C), weight (K, R, S, C), bias (K) or an undefined Variable -> (N, P, Q, K). Applies a pending affine and ReLU of x

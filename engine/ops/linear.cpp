@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "engine/ops/batch_statistics.h"
 #include "engine/ops/materialise.h"
 #include "engine/ops/pending_convolution.h"
 #include "engine/ops/record.h"
@@ -49,20 +50,25 @@ struct LinearNode final : Node {
 
 }  // namespace
 
-Variable linear(const Variable& given_x, const Variable& weight, const Variable& bias) {
+Variable linear(const Variable& given_x, const Variable& weight, const Variable& bias, const LinearParams& params) {
   const kernels::LinearShape shape = checked_shape(given_x, weight, bias);
-  if (given_x.convolution() && given_x.convolution()->depthwise()) return separable_conv(*given_x.convolution(), weight, bias);
+  if (given_x.convolution() && given_x.convolution()->depthwise()) return separable_conv(*given_x.convolution(), weight, bias, params);
   const Variable x = carried_out(given_x);
   std::array<std::int64_t, Shape::kMaxDims> extents{};
   const auto dims = static_cast<std::size_t>(x.shape().ndim());
   std::ranges::copy(x.shape().extents(), extents.begin());
   extents[dims - 1] = shape.out_features;
   Tensor y = Tensor::empty(Shape(std::span<const std::int64_t>(extents.data(), dims)), x.dtype(), x.device());
-  dispatch(y, [&]<class T>(const KernelTable<T>& table) {
-    table.linear_forward({}, {.shape = shape, .x = x.stored().data<T>(), .prologue = prologue_of<T>(x.pending()),
-                              .weight = weight.stored().data<T>(), .bias = bias.stored().data_or_null<Accumulator<T>>(), .y = y.data<T>()});
+  auto statistics = dispatch(y, [&]<class T>(const KernelTable<T>& table) {
+    const kernels::LinearForward<T> forward{.shape = shape,
+                                            .x = x.stored().data<T>(),
+                                            .prologue = prologue_of<T>(x.pending()),
+                                            .weight = weight.stored().data<T>(),
+                                            .bias = bias.stored().data_or_null<Accumulator<T>>(),
+                                            .y = y.data<T>()};
+    return run_forward(table.linear_forward, table.linear_forward_statistics, params.normalised, y, forward);
   });
-  return record<LinearNode>(std::move(y), {&x, &weight, &bias}, shape, x, weight);
+  return record<LinearNode>(std::move(y), {&x, &weight, &bias}, shape, x, weight).with_statistics(std::move(statistics));
 }
 
 }  // namespace sepia::ops

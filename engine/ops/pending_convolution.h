@@ -1,10 +1,14 @@
 // A convolution that was left pending (engine/autograd/variable.h), as the ops that carry it out see it.
 #pragma once
 
+#include <optional>
+
 #include "engine/autograd/variable.h"
+#include "engine/ops/linear.h"
 #include "engine/ops/record.h"
 #include "kernels/conv2d.h"
 #include "kernels/depthwise_conv.h"
+#include "kernels/separable_conv.h"
 
 namespace sepia::ops {
 
@@ -77,19 +81,23 @@ class DenseInput {
 /// The convolution, left for whoever reads it. What is made without a tape stays off it, whoever carries it out.
 Variable left_pending(const PendingConvolution& convolution);
 
-/// Its output as a variable, with a node on the tape where one is wanted. Of a depthwise convolution, and of a dense one.
+/// Its output as a variable, with a node on the tape where one is wanted. Of a depthwise convolution, and of a dense one (normalised: see
+/// Conv2dParams).
 Variable carry_out(const PendingConvolution& convolution);
-Variable carry_out_dense(const PendingConvolution& convolution);
+Variable carry_out_dense(const PendingConvolution& convolution, bool normalised = false);
 
-/// A pointwise convolution that is pending, made without a tape: all convolutions of its chain in one kernel. The second form adds `residual`, of
-/// its shape and not pending as a convolution, to what it and what follows it give.
+/// linear(convolution's output, weight, bias, params), whose arguments linear has checked: in one kernel where the backend has one, and
+/// without keeping the convolution's output for the way back, where it is made again.
+Variable separable_conv(const PendingConvolution& convolution, const Variable& weight, const Variable& bias, const LinearParams& params);
+
+/// The same where no tape is wanted: with the stem that is pending in front of it, or left pending itself where the backend has a kernel for
+/// chains. Nothing where neither holds.
+std::optional<Variable> separable_without_tape(const PendingConvolution& convolution, const Variable& weight, const Variable& bias);
+
+/// A pointwise convolution that was left pending so: all convolutions of its chain in one kernel. The second form adds `residual`, of its shape
+/// and not pending as a convolution, to what it and what follows it give.
 Variable carry_out_chain(const PendingConvolution& convolution);
 Variable carry_out_chain(const PendingConvolution& convolution, const Variable& residual);
-
-/// linear(convolution's output, weight, bias), whose arguments linear has checked: in one kernel where the backend has one, and without
-/// keeping the convolution's output for the way back, where it is made again. Without a tape it is left pending where the backend has a
-/// kernel for chains.
-Variable separable_conv(const PendingConvolution& convolution, const Variable& weight, const Variable& bias);
 
 /// What the kernels must know of a convolution.
 kernels::DepthwiseConvShape kernel_shape_of_depthwise(const PendingConvolution& convolution);
@@ -100,6 +108,16 @@ template <class T>
 kernels::Conv2dForward<T> dense_arguments(const PendingConvolution& convolution, const DenseInput& input, T* y) {
   return {.shape = kernel_shape_of_dense(convolution), .x = input.x<T>(), .prologue = input.prologue<T>(), .weight = convolution.weight.stored().data<T>(),
           .bias = convolution.bias.stored().data_or_null<Accumulator<T>>(), .y = y, .pixels = input.pixels()};
+}
+
+/// The forward kernel's arguments of a depthwise convolution, whose input is x in memory, or null, and the pointwise one behind it.
+template <class T>
+kernels::SeparableConvForward<T> separable_arguments(const PendingConvolution& depthwise, const Tensor& x, const PendingAffine& pending, const Variable& weight,
+                                                   const Variable& bias, const Tensor& y) {
+  using A = Accumulator<T>;
+  return {.shape = kernel_shape_of_depthwise(depthwise), .out_features = weight.shape()[0], .x = x.data_or_null<T>(), .prologue = prologue_of<T>(pending),
+          .depthwise_weight = depthwise.weight.stored().data<T>(), .depthwise_bias = depthwise.bias.stored().data_or_null<A>(),
+          .pointwise_weight = weight.stored().data<T>(), .pointwise_bias = bias.stored().data_or_null<A>(), .y = y.data<T>()};
 }
 
 /// Whether the device has the kernels that conv2d_pool needs for this convolution.

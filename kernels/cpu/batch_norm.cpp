@@ -1,9 +1,11 @@
 // Batch normalisation (kernels/batch_norm.h), vectorised over channels.
 //
-// Cost: bound by memory. Statistics read x once from memory and once more, tile by tile, from cache; backward_sums reads x and
-// grad_y once; backward_input reads both and writes grad_x. Rows are cut into pieces by shape alone; each piece leaves its sums
-// in a place of its own and the pieces are merged in order, so results do not depend on the number of threads.
+// Cost: bound by memory. Statistics read x once from memory and once more, tile by tile, from cache (row_statistics.h); backward_sums reads
+// x and grad_y once; backward_input reads both and writes grad_x. Rows are cut into pieces by shape alone; each piece leaves its sums in a
+// place of its own and the pieces are merged in order, so results do not depend on the number of threads.
 #include "kernels/batch_norm.h"
+
+#include "kernels/cpu/row_statistics.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/cpu/batch_norm.cpp"
@@ -50,66 +52,7 @@ HWY_INLINE void add_rows(std::int64_t channels, std::int64_t begin, std::int64_t
   }
 }
 
-/// Chan, Golub and LeVeque 1983: merges (count, mean, sum of squared deviations) of further rows into (mean, squares).
-HWY_INLINE void merge(const Cut& cut, std::int64_t count, float* mean, float* squares, std::int64_t new_count, const float* new_mean,
-                      const float* new_squares) {
-  const auto n = static_cast<float>(count), k = static_cast<float>(new_count);
-  const V share = splat(k / (n + k)), weight = splat(n * (k / (n + k)));
-  for_vectors(cut.channels, [&](auto lanes, std::int64_t c) HWY_ATTR {
-    const V old = lanes.load(mean + c);
-    const V delta = hn::Sub(lanes.load(new_mean + c), old);
-    lanes.store(hn::MulAdd(delta, share, old), mean + c);
-    const V between = hn::Mul(hn::Mul(delta, delta), weight);
-    lanes.store(hn::Add(hn::Add(lanes.load(squares + c), lanes.load(new_squares + c)), between), squares + c);
-  });
-}
-
-/// Mean and sum of squared deviations of rows [begin, end), which fit in cache: two passes over them.
-template <class T>
-HWY_INLINE void tile_statistics(std::int64_t channels, const T* x, std::int64_t begin, std::int64_t end, float* mean, float* squares) {
-  std::fill(mean, mean + channels, 0.0f);
-  std::fill(squares, squares + channels, 0.0f);
-  add_rows(channels, begin, end, mean, [=](auto lanes, std::int64_t i, std::int64_t) HWY_ATTR { return lanes.load(x + i); });
-  const V share = splat(1.0f / static_cast<float>(end - begin));
-  for_vectors(channels, [=](auto lanes, std::int64_t c) HWY_ATTR { lanes.store(hn::Mul(lanes.load(mean + c), share), mean + c); });
-  add_rows(channels, begin, end, squares, [=](auto lanes, std::int64_t i, std::int64_t c) HWY_ATTR {
-    const V centred = hn::Sub(lanes.load(x + i), lanes.load(mean + c));
-    return hn::Mul(centred, centred);
-  });
-}
-
 }  // namespace
-
-template <class T>
-void batch_norm_statistics_vector(const BatchNormStatistics<T>& a) {
-  const Cut cut(a.shape);
-  float* const partial = scratch(Scratch::kPartials, cut.pieces * 2 * cut.stride);
-  parallel_for(cut.pieces, [&](std::int64_t piece) HWY_ATTR {
-    float* const mean = partial + piece * 2 * cut.stride;
-    float* const squares = mean + cut.stride;
-    float* const tile_mean = scratch(Scratch::kPanel, 2 * cut.stride);
-    float* const tile_squares = tile_mean + cut.stride;
-    const std::int64_t begin = piece * cut.piece_rows, end = std::min(cut.rows, begin + cut.piece_rows);
-    tile_statistics(cut.channels, a.x, begin, std::min(end, begin + cut.tile_rows), mean, squares);
-    for (std::int64_t row = begin + cut.tile_rows; row < end; row += cut.tile_rows) {
-      const std::int64_t tile_end = std::min(end, row + cut.tile_rows);
-      tile_statistics(cut.channels, a.x, row, tile_end, tile_mean, tile_squares);
-      merge(cut, row - begin, mean, squares, tile_end - row, tile_mean, tile_squares);
-    }
-  });
-  float* const squares = partial + cut.stride;
-  for (std::int64_t piece = 1; piece < cut.pieces; ++piece) {
-    const std::int64_t begin = piece * cut.piece_rows, end = std::min(cut.rows, begin + cut.piece_rows);
-    const float* const next = partial + piece * 2 * cut.stride;
-    merge(cut, begin, partial, squares, end - begin, next, next + cut.stride);
-  }
-  std::copy(partial, partial + cut.channels, a.mean);
-  const auto count = static_cast<float>(cut.rows), degrees = static_cast<float>(std::max<std::int64_t>(1, cut.rows - 1));
-  for (std::int64_t c = 0; c < cut.channels; ++c) {
-    a.variance[c] = squares[c] / count;
-    if (a.unbiased_variance) a.unbiased_variance[c] = squares[c] / degrees;
-  }
-}
 
 /// A handful of numbers, in double: inv_std = 1 / sqrt(variance + eps), scale = gamma inv_std, shift = beta - mean scale.
 template <class T>
@@ -191,7 +134,6 @@ void batch_norm_backward_input_vector(const BatchNormBackwardInput<T>& a) {
   });
 }
 
-SEPIA_EXPORT_TYPES(batch_norm_statistics, BatchNormStatistics)
 SEPIA_EXPORT_TYPES(batch_norm_affine, BatchNormAffine)
 SEPIA_EXPORT_TYPES(batch_norm_backward_sums, BatchNormBackwardSums)
 SEPIA_EXPORT_TYPES(batch_norm_backward_input, BatchNormBackwardInput)
@@ -202,7 +144,29 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace sepia::kernels::cpu {
 
-SEPIA_DISPATCH(batch_norm_statistics, BatchNormStatistics)
+namespace {
+
+template <class T>
+void statistics(const BatchNormStatistics<T>& a) {
+  const auto [rows, channels] = a.shape;
+  const std::int64_t piece_rows = std::max<std::int64_t>(16, 65536 / channels), count = pieces_of(rows, piece_rows);
+  PieceStatistics pieces(channels);
+  pieces.start(count);
+  parallel_for(count, [&](std::int64_t piece) {
+    const std::int64_t first = piece * piece_rows;
+    pieces.add(piece, std::min(piece_rows, rows - first), a.x + first * channels);
+  });
+  pieces.finish({a.mean, a.variance, a.unbiased_variance});
+}
+
+}  // namespace
+
+void batch_norm_statistics(const LaunchContext&, const BatchNormStatistics<float>& a) {
+  statistics(a);
+}
+void batch_norm_statistics(const LaunchContext&, const BatchNormStatistics<bf16>& a) {
+  statistics(a);
+}
 SEPIA_DISPATCH(batch_norm_affine, BatchNormAffine)
 SEPIA_DISPATCH(batch_norm_backward_sums, BatchNormBackwardSums)
 SEPIA_DISPATCH(batch_norm_backward_input, BatchNormBackwardInput)

@@ -23,11 +23,30 @@ bool few_channels(const Conv2dShape& s) {
 }
 
 template <class T>
-void forward(const LaunchContext& context, const Conv2dForward<T>& args) {
-  if (pointwise(args.shape)) return linear_forward(context, LinearForward<T>{as_rows(args.shape), args.x, args.prologue, args.weight, args.bias, args.y});
-  if (conv2d_has_few_inputs(args.shape)) return conv2d_forward_direct(args);
+LinearForward<T> as_linear(const Conv2dForward<T>& args) {
+  return {as_rows(args.shape), args.x, args.prologue, args.weight, args.bias, args.y};
+}
+
+// Not of a pointwise one. statistics may be null.
+template <class T>
+void forward_by_windows(const Conv2dForward<T>& args, PieceStatistics* statistics) {
+  if (conv2d_has_few_inputs(args.shape)) return conv2d_forward_direct(args, statistics);
   if (few_channels(args.shape)) return conv2d_forward_planar(args);
-  conv2d_forward_im2col(args);
+  conv2d_forward_im2col(args, statistics);
+}
+
+template <class T>
+void forward(const LaunchContext& context, const Conv2dForward<T>& args) {
+  if (pointwise(args.shape)) return linear_forward(context, as_linear(args));
+  forward_by_windows(args, nullptr);
+}
+
+template <class T>
+void forward_statistics(const LaunchContext& context, const Conv2dForwardStatistics<T>& args) {
+  const Conv2dShape& s = args.forward.shape;
+  if (pointwise(s)) return linear_forward_statistics(context, LinearForwardStatistics<T>{as_linear(args.forward), args.statistics});
+  forward_with_statistics(context, {s.batch * s.out_height() * s.out_width(), s.out_channels}, args.forward.y, args.statistics,
+                          [&](PieceStatistics* statistics) { forward_by_windows(args.forward, statistics); });
 }
 
 template <class T>
@@ -56,6 +75,12 @@ void backward_weight(const LaunchContext& context, const Conv2dBackwardWeight<T>
 
 void conv2d_forward(const LaunchContext& context, const Conv2dForward<float>& args) { forward(context, args); }
 void conv2d_forward(const LaunchContext& context, const Conv2dForward<bf16>& args) { forward(context, args); }
+void conv2d_forward_statistics(const LaunchContext& context, const Conv2dForwardStatistics<float>& args) {
+  forward_statistics(context, args);
+}
+void conv2d_forward_statistics(const LaunchContext& context, const Conv2dForwardStatistics<bf16>& args) {
+  forward_statistics(context, args);
+}
 void conv2d_backward_input(const LaunchContext& context, const Conv2dBackwardInput<float>& args) { backward_input(context, args); }
 void conv2d_backward_input(const LaunchContext& context, const Conv2dBackwardInput<bf16>& args) { backward_input(context, args); }
 void conv2d_backward_weight(const LaunchContext& context, const Conv2dBackwardWeight<float>& args) { backward_weight(context, args); }

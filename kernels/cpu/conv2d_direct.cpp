@@ -243,13 +243,16 @@ void Conv2dRows<T>::run(std::int64_t n, std::int64_t begin, std::int64_t end, T*
 }
 
 template <class T>
-void conv2d_forward_direct(const Conv2dForward<T>& args) {
+void conv2d_forward_direct(const Conv2dForward<T>& args, PieceStatistics* statistics) {
   const Conv2dShape& s = args.shape;
   const DirectBands bands(s);
   const Conv2dRows<T> rows(args, Scratch::kWeights);
+  if (statistics) statistics->start(s.batch * bands.per_picture);
   parallel_for(s.batch * bands.per_picture, [&](std::int64_t index) {
-    const std::int64_t n = index / bands.per_picture, first = index % bands.per_picture * bands.rows;
-    rows.run(n, first, std::min(first + bands.rows, s.out_height()), args.y + (n * s.out_height() + first) * s.out_width() * s.out_channels, Scratch::kPanel);
+    const std::int64_t n = index / bands.per_picture, begin = index % bands.per_picture * bands.rows, end = std::min(begin + bands.rows, s.out_height());
+    T* const y = args.y + (n * s.out_height() + begin) * s.out_width() * s.out_channels;
+    rows.run(n, begin, end, y, Scratch::kPanel);
+    if (statistics) statistics->add(index, (end - begin) * s.out_width(), y);
   });
 }
 
@@ -281,8 +284,8 @@ void conv2d_backward_weight_direct(const Conv2dBackwardWeight<T>& args) {
 
 template class Conv2dRows<float>;
 template class Conv2dRows<bf16>;
-template void conv2d_forward_direct(const Conv2dForward<float>&);
-template void conv2d_forward_direct(const Conv2dForward<bf16>&);
+template void conv2d_forward_direct(const Conv2dForward<float>&, PieceStatistics*);
+template void conv2d_forward_direct(const Conv2dForward<bf16>&, PieceStatistics*);
 template void conv2d_backward_weight_direct(const Conv2dBackwardWeight<float>&);
 template void conv2d_backward_weight_direct(const Conv2dBackwardWeight<bf16>&);
 

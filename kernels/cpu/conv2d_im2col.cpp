@@ -86,14 +86,17 @@ void scatter_columns(const Bands& bands, const Band& band, const float* grad_col
 }  // namespace
 
 template <class T>
-void conv2d_forward_im2col(const Conv2dForward<T>& args) {
+void conv2d_forward_im2col(const Conv2dForward<T>& args, PieceStatistics* statistics) {
   const Bands bands(args.shape);
   const std::int64_t filters = args.shape.out_channels;
   const WeightProduct<T> product({args.weight, bands.taps(), filters, true});
   const InputRows<T> input(args);
+  if (statistics) statistics->start(bands.total());
   parallel_for(bands.total(), [&](std::int64_t index) {
     const Band band(bands, index);
-    product.run(band.positions, gather_columns(bands, band, input), 0, filters, args.bias, args.y + band.first_position * filters, filters);
+    T* const y = args.y + band.first_position * filters;
+    product.run(band.positions, gather_columns(bands, band, input), 0, filters, args.bias, y, filters);
+    if (statistics) statistics->add(index, band.positions, y);
   });
 }
 
@@ -158,8 +161,8 @@ void conv2d_backward_weight_im2col(const Conv2dBackwardWeight<T>& args) {
   combine_partials(partials, chunks.count, weights, biases, args.grad_weight, args.grad_bias, args.accumulate);
 }
 
-template void conv2d_forward_im2col(const Conv2dForward<float>&);
-template void conv2d_forward_im2col(const Conv2dForward<bf16>&);
+template void conv2d_forward_im2col(const Conv2dForward<float>&, PieceStatistics*);
+template void conv2d_forward_im2col(const Conv2dForward<bf16>&, PieceStatistics*);
 template void conv2d_backward_input_im2col(const Conv2dBackwardInput<float>&);
 template void conv2d_backward_input_im2col(const Conv2dBackwardInput<bf16>&);
 template void conv2d_backward_weight_im2col(const Conv2dBackwardWeight<float>&);

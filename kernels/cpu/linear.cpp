@@ -11,6 +11,7 @@
 #include "kernels/cpu/dot_rows.h"
 #include "kernels/cpu/gemm.h"
 #include "kernels/cpu/kernels.h"
+#include "kernels/cpu/row_statistics.h"
 #include "kernels/cpu/rows.h"
 #include "kernels/cpu/scratch.h"
 #include "kernels/cpu/transpose.h"
@@ -101,20 +102,31 @@ void forward_of_few_rows(const LinearForward<T>& args) {
   });
 }
 
+// statistics may be null.
 template <class T>
-void forward(const LinearForward<T>& args) {
+void forward(const LinearForward<T>& args, PieceStatistics* statistics) {
   const LinearShape& s = args.shape;
   const std::int64_t in = s.in_features, out = s.out_features;
   if (s.rows <= kMostDotRows) return forward_of_one_row(args);
   if (s.rows < kFewestPackedRows) return forward_of_few_rows(args);
   const WeightProduct<T> product({args.weight, in, out, true});
   const ProductCut cut(s.rows, in, out, kPanelStep);
+  const bool whole_rows = cut.groups == 1;
+  if (statistics && whole_rows) statistics->start(cut.panels);
   parallel_for(cut.panels * cut.groups, [&](std::int64_t piece) {
     const std::int64_t first = piece / cut.groups * cut.panel, rows = std::min(cut.panel, s.rows - first);
     const std::int64_t column = piece % cut.groups * cut.columns, columns = std::min(cut.columns, out - column);
     product.run(rows, activated_panel(s, args.prologue, args.x, first, rows), column, columns, args.bias ? args.bias + column : nullptr,
                 args.y + first * out + column, out);
+    if (statistics && whole_rows) statistics->add(piece, rows, args.y + first * out);
   });
+}
+
+template <class T>
+void forward_statistics(const LaunchContext& context, const LinearForwardStatistics<T>& args) {
+  const LinearShape& s = args.forward.shape;
+  forward_with_statistics(context, {s.rows, s.out_features}, args.forward.y, args.statistics,
+                          [&](PieceStatistics* statistics) { forward(args.forward, statistics); });
 }
 
 // Where sums are masked or added before they are what is wanted, they are put aside first; in float an unmasked result may be masked in its place.
@@ -216,8 +228,18 @@ void backward_weight(const LinearBackwardWeight<T>& args) {
 
 }  // namespace
 
-void linear_forward(const LaunchContext&, const LinearForward<float>& args) { forward(args); }
-void linear_forward(const LaunchContext&, const LinearForward<bf16>& args) { forward(args); }
+void linear_forward(const LaunchContext&, const LinearForward<float>& args) {
+  forward(args, nullptr);
+}
+void linear_forward(const LaunchContext&, const LinearForward<bf16>& args) {
+  forward(args, nullptr);
+}
+void linear_forward_statistics(const LaunchContext& context, const LinearForwardStatistics<float>& args) {
+  forward_statistics(context, args);
+}
+void linear_forward_statistics(const LaunchContext& context, const LinearForwardStatistics<bf16>& args) {
+  forward_statistics(context, args);
+}
 void linear_backward_input(const LaunchContext&, const LinearBackwardInput<float>& args) { backward_input(args); }
 void linear_backward_input(const LaunchContext&, const LinearBackwardInput<bf16>& args) { backward_input(args); }
 void linear_backward_weight(const LaunchContext&, const LinearBackwardWeight<float>& args) { backward_weight(args); }

@@ -12,6 +12,7 @@
 #include "engine/base/parallel_for.h"
 #include "kernels/cpu/depthwise_rows.h"
 #include "kernels/cpu/kernels.h"
+#include "kernels/cpu/row_statistics.h"
 #include "kernels/cpu/scratch.h"
 #include "kernels/cpu/weight_gradient.h"
 #include "kernels/cpu/weight_product.h"
@@ -62,8 +63,9 @@ void forward_of_few_rows(const LaunchContext& context, const SeparableConvForwar
   linear_forward(context, LinearForward<T>{as_rows(args), between, {}, args.pointwise_weight, args.pointwise_bias, args.y});
 }
 
+// statistics may be null.
 template <class T>
-void forward(const LaunchContext& context, const SeparableConvForward<T>& args) {
+void forward(const LaunchContext& context, const SeparableConvForward<T>& args, PieceStatistics* statistics) {
   const DepthwiseConvShape& s = args.shape;
   const std::int64_t channels = s.channels, out = args.out_features, height = s.out_height(), width = s.out_width();
   const DepthwiseConvForward<T> depthwise = depthwise_of<T>(args);
@@ -72,12 +74,22 @@ void forward(const LaunchContext& context, const SeparableConvForward<T>& args) 
   if (s.batch * height * width < kFewestPackedRows || cut.groups > 1) return forward_of_few_rows(context, args);
   const WeightProduct<T> product({args.pointwise_weight, channels, out, true});
   const std::int64_t band = std::min(height, cut.panel / std::max<std::int64_t>(width, 1)), bands = pieces_of(height, std::max<std::int64_t>(band, 1));
+  if (statistics) statistics->start(s.batch * bands);
   parallel_for(s.batch * bands, [&](std::int64_t piece) {
     const std::int64_t n = piece / bands, begin = piece % bands * band, end = std::min(height, begin + band), rows = (end - begin) * width;
     T* panel = scratch_of<T>(Scratch::kPanel, rows * channels);
     depthwise_conv_rows(depthwise, n, begin, end, panel);
-    product.run(rows, panel, 0, out, args.pointwise_bias, args.y + (n * height + begin) * width * out, out);
+    T* const y = args.y + (n * height + begin) * width * out;
+    product.run(rows, panel, 0, out, args.pointwise_bias, y, out);
+    if (statistics) statistics->add(piece, rows, y);
   });
+}
+
+template <class T>
+void forward_statistics(const LaunchContext& context, const SeparableConvForwardStatistics<T>& args) {
+  const LinearShape s = as_rows(args.forward);
+  forward_with_statistics(context, {s.rows, s.out_features}, args.forward.y, args.statistics,
+                          [&](PieceStatistics* statistics) { forward(context, args.forward, statistics); });
 }
 
 // The gradient at the depthwise output of a picture, a few rows at a time: those that the next input rows need.
@@ -167,8 +179,18 @@ void backward_weight(const LaunchContext& context, const SeparableConvBackwardWe
 
 }  // namespace
 
-void separable_conv_forward(const LaunchContext& context, const SeparableConvForward<float>& args) { forward(context, args); }
-void separable_conv_forward(const LaunchContext& context, const SeparableConvForward<bf16>& args) { forward(context, args); }
+void separable_conv_forward(const LaunchContext& context, const SeparableConvForward<float>& args) {
+  forward(context, args, nullptr);
+}
+void separable_conv_forward(const LaunchContext& context, const SeparableConvForward<bf16>& args) {
+  forward(context, args, nullptr);
+}
+void separable_conv_forward_statistics(const LaunchContext& context, const SeparableConvForwardStatistics<float>& args) {
+  forward_statistics(context, args);
+}
+void separable_conv_forward_statistics(const LaunchContext& context, const SeparableConvForwardStatistics<bf16>& args) {
+  forward_statistics(context, args);
+}
 void separable_conv_backward_input(const LaunchContext& context, const SeparableConvBackwardInput<float>& args) { backward_input(context, args); }
 void separable_conv_backward_input(const LaunchContext& context, const SeparableConvBackwardInput<bf16>& args) { backward_input(context, args); }
 void separable_conv_backward_weight(const LaunchContext& context, const SeparableConvBackwardWeight<float>& args) { backward_weight(context, args); }

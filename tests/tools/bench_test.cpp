@@ -142,6 +142,19 @@ TEST(ModelBench, APendingConvolutionCountsWhereItIsCarriedOut) {
   EXPECT_EQ(pointwise.cost.backward.flops, 2.0 * static_cast<double>(3 * pending.row.flops + 2 * pointwise.row.flops));
 }
 
+TEST(ModelBench, ABatchNormHasNoForwardWorkWhereTheLayerBeforeItLeavesTheStatistics) {
+  for (const auto& [model, norm] : {std::pair{"edgenet", "blocks.1.bn"},
+                                    {"xception_based", "bn1"},
+                                    {"xception_based", "block2.skipbn"},
+                                    {"xception_based", "block4.rep.2"}}) {
+    const ModelFigures figures = figures_of(model, 2, 72);
+    const LayerFigures& layer = layer_of(figures, norm);
+    EXPECT_EQ(layer.row.type, "BatchNorm2d") << norm;
+    EXPECT_EQ(layer.cost.forward.bytes, 0) << norm;
+    EXPECT_GT(layer.cost.backward.bytes, 0) << norm;
+  }
+}
+
 TEST(ModelBench, APoolingCarriesOutTheConvolutionBeforeIt) {
   const ModelFigures simplenet = figures_of("simplenet", 2, 64);
   for (const char* stage : {"1", "2", "3"}) {

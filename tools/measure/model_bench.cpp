@@ -6,6 +6,8 @@
 #include <chrono>
 
 #include "engine/base/random.h"
+#include "engine/nn/layers.h"
+#include "engine/ops/batch_statistics.h"
 #include "engine/tensor/held_weights.h"
 #include "engine/train/inference.h"
 #include "engine/train/stepper.h"
@@ -112,6 +114,13 @@ void move_pending_work(std::vector<LayerFigures>& layers, int batch, DType dtype
   }
 }
 
+/// Whether a module was told that a batch norm follows.
+bool normalised(const nn::Module* module) {
+  if (const auto* dense = dynamic_cast<const nn::Conv2d*>(module)) return dense->normalised();
+  const auto* pointwise = dynamic_cast<const nn::PointwiseConv2d*>(module);
+  return pointwise && pointwise->normalised();
+}
+
 class ModelBench {
  public:
   ModelBench(nn::Module& model, const models::ModelSpec& spec, const BenchSettings& settings)
@@ -197,6 +206,8 @@ class ModelBench {
     const LayerTable table = layer_table(spec_.name, model_, spec_.image_size);
     const std::vector<std::size_t> order = learn_structure(clock_, model_, spec_.image_size);
     std::vector<bool> listed(clock_.modules().size());
+    const bool leave_statistics = ops::leaves_statistics(model_.dtype(), model_.device());
+    bool statistics_left = false;  // by the leaf before, for the batch norm behind it
     for (const std::size_t m : order) {
       const bool leaf = clock_.modules()[m]->is_leaf();
       if (listed[m] || (!leaf && !clock_.makes_nodes(m))) continue;
@@ -204,7 +215,11 @@ class ModelBench {
       LayerFigures layer;
       layer.leaf = leaf;
       layer.row = row_of(table, m);
-      if (leaf) layer.cost = layer_cost(layer.row, settings_.batch, model_.dtype(), figures.layers.empty());
+      if (leaf) {
+        layer.cost = layer_cost(layer.row, settings_.batch, model_.dtype(), figures.layers.empty());
+        if (statistics_left && layer.row.type == "BatchNorm2d") layer.cost.forward = {};
+        statistics_left = leave_statistics && normalised(clock_.modules()[m]);
+      }
       layer.forward_s = training_.median([m](const StepTimes& times) { return times.modules[m].forward; });
       layer.backward_s = training_.median([m](const StepTimes& times) { return times.modules[m].backward; });
       layer.infer_s = inference_.median([m](const StepTimes& times) { return times.modules[m].forward; });
