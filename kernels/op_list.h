@@ -12,7 +12,6 @@
 #include "kernels/linear.h"
 #include "kernels/optimizer.h"
 #include "kernels/pooling.h"
-#include "kernels/separable_chain.h"
 #include "kernels/separable_conv.h"
 
 /// X(function name, argument struct template)
@@ -62,5 +61,4 @@
   X(depthwise_conv_backward_sums, DepthwiseConvBackwardSums)           \
   X(conv2d_pool_forward, Conv2dPoolForward)                            \
   X(conv2d_pool_backward, Conv2dPoolBackward)                          \
-  X(conv2d_separable_forward, Conv2dSeparableForward)                  \
-  X(separable_chain_forward, SeparableChainForward)
+  X(conv2d_separable_forward, Conv2dSeparableForward)

@@ -38,9 +38,8 @@ struct PendingPictures {
 /// Batch normalisation and ReLU return their input's tensor with a pending affine instead of computing a new one. An op that can
 /// apply it on load (convolutions, linear, pooling, add) does; any other asks for materialise() (engine/ops/materialise.h).
 /// A convolution may be left pending as a whole, for the op behind it to carry both out: a depthwise one for the pointwise one (linear), a
-/// dense one, with a ReLU or without, for max_pool. Without a tape the pointwise one may be left pending too, with what follows it, for the
-/// next depthwise one or an addition: a chain is carried out in one kernel. shape() is then that of its output, and there is neither a
-/// tensor nor a slot. Every other op carries it out first, by materialise() or carried_out().
+/// dense one, with a ReLU or without, for max_pool or, without a tape, for both of those. shape() is then that of its output, and there is neither
+/// a tensor nor a slot. Every other op carries it out first, by materialise() or carried_out().
 /// Pictures may be left in bytes for a convolution to normalise as it reads them (ops/images.h); for every other op the same holds.
 /// A convolution or linear map that stands in front of a batch norm leaves the statistics of what it wrote on the variable. They belong to
 /// that variable: what other ops return, relu() too, has none. Observers do not see any of this: value() is only for variables without a
@@ -96,18 +95,15 @@ class Variable {
   std::shared_ptr<const BatchStatistics> statistics_;
 };
 
-/// depthwise_conv, conv2d or linear (x, weight, bias), checked but not computed (kernels/depthwise_conv.h, conv2d.h, linear.h). It is
-/// computed from what its tensors hold then, and anew for each op that reads it, but for a pointwise one, which keeps its output.
+/// depthwise_conv(x, weight, bias) or conv2d(x, weight, bias), checked but not computed (kernels/depthwise_conv.h, kernels/conv2d.h). It is
+/// computed from what its tensors hold then, and anew for each op that reads it.
 struct PendingConvolution {
-  Variable x, weight, bias;  ///< x may be pending itself: of a depthwise one a dense or pointwise one, of a pointwise one a depthwise one; bias may be undefined
+  Variable x, weight, bias;  ///< of a depthwise one, x may be a dense one that is pending itself; bias may be undefined
   int stride = 1, padding = 1;
   Shape shape;               ///< of its output
-  PendingAffine after{};     ///< what follows it and is pending too: of a dense one a ReLU, of a pointwise one an affine and a ReLU
-  std::shared_ptr<Tensor> made{};  ///< of a pointwise one: its output, without what follows, once it has been made; else undefined
+  bool relu = false;         ///< of a dense one: a ReLU follows, pending too
 
   bool dense() const { return weight.shape().ndim() == 4; }
-  bool depthwise() const { return weight.shape().ndim() == 3; }
-  bool pointwise() const { return weight.shape().ndim() == 2; }
 };
 
 /// Runs backward from `root`, whose gradient is `seed` (of its shape and type; default: one for a scalar). Afterwards leaves and

@@ -31,7 +31,7 @@ std::int64_t Conv2d::flops(const Shape&, const Shape& output) const {
 
 Variable Conv2d::forward(const Variable& x) {
   return ops::conv2d(x, weight_.used(), used_or_none(bias_), {.stride = options_.stride, .padding = options_.padding, .pooled = options_.pooled,
-                                                              .separable = options_.separable && !observed(), .normalised = options_.normalised && training()});
+                                                              .separable = options_.separable && !training() && !observed(), .normalised = options_.normalised && training()});
 }
 
 DepthwiseConv2d::DepthwiseConv2d(const Options& options)
@@ -64,8 +64,7 @@ std::int64_t PointwiseConv2d::flops(const Shape&, const Shape& output) const {
 }
 
 Variable PointwiseConv2d::forward(const Variable& x) {
-  const Variable y = ops::linear(x, weight_.used(), used_or_none(bias_), {.normalised = options_.normalised && training()});
-  return observed() && y.convolution() ? ops::carried_out(y) : y;
+  return ops::linear(x, weight_.used(), used_or_none(bias_), {.normalised = options_.normalised && training()});
 }
 
 Linear::Linear(const Options& options)

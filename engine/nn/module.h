@@ -54,8 +54,8 @@ class Module {
   /// Whether anybody looks on as this network runs: a ModuleObserver on this thread, or a hook on any module in it. If not, and in
   /// evaluation mode without a tape, several threads may call it at the same time.
   bool watched() const;
-  /// Whether a ModuleObserver looks on on this thread, who wants to see each layer do its own work: layers then leave no chain pending
-  /// (docs/architecture.md, "Pending affine, ReLU and convolution").
+  /// Whether a ModuleObserver looks on on this thread, who wants to see each layer do its own work: a stem is then not left pending
+  /// for inference (Conv2d::Options::separable).
   static bool observed();
 
   /// Gives parameters and buffers memory on a device: weights and buffers start as their initialisers say for `seed`.

@@ -1,7 +1,6 @@
 #include "engine/ops/add.h"
 
 #include "engine/ops/materialise.h"
-#include "engine/ops/pending_convolution.h"
 #include "engine/ops/record.h"
 
 namespace sepia::ops {
@@ -50,14 +49,9 @@ struct AddNode final : Node {
 }  // namespace
 
 Variable add(const Variable& given_a, const Variable& given_b) {
-  // A chain that ends here takes the other branch along: sums do not depend on the order of their two terms.
-  const auto pending_chain = [](const Variable& v) { return v.convolution() && v.convolution()->pointwise() && !v.convolution()->made->defined(); };
-  const bool ends_a = pending_chain(given_a), ends_b = !ends_a && pending_chain(given_b);
-  const Variable a = ends_a ? given_a : carried_out(given_a), b = ends_b ? given_b : carried_out(given_b);
+  const Variable a = carried_out(given_a), b = carried_out(given_b);
   SEPIA_CHECK(a.shape() == b.shape() && a.dtype() == b.dtype(), "[add] needs equal shapes and types, got ", a.dtype(), " ", a.shape(), " and ", b.dtype(), " ", b.shape());
   check_same_device("add", a, b);
-  if ((ends_a || ends_b) && !needs_node({&a, &b})) return ends_a ? carry_out_chain(*a.convolution(), b) : carry_out_chain(*b.convolution(), a);
-  if (ends_a || ends_b) return add(carried_out(a), carried_out(b));
   Tensor y = Tensor::empty(a.shape(), a.dtype(), a.device());
   const std::int64_t channels = channels_of(y.shape());
   dispatch(y, [&]<class T>(const KernelTable<T>& table) {

@@ -52,17 +52,10 @@ struct BatchNormNode final : Node {
   Tensor scale_;
 };
 
-// The affine of running statistics behind a pointwise convolution that is pending, without a tape: pending as well.
-bool may_follow(const PendingConvolution& convolution, const Variable& gamma, const Variable& beta, BatchNormMode mode) {
-  return convolution.pointwise() && convolution.after.empty() && mode == BatchNormMode::kRunning && !needs_node({&gamma, &beta});
-}
-
 }  // namespace
 
 Variable batch_norm(const Variable& pending_x, const Variable& gamma, const Variable& beta, const BatchNormBuffers& buffers, BatchNormMode mode) {
-  const PendingConvolution* convolution = pending_x.convolution();
-  const bool follows = convolution && may_follow(*convolution, gamma, beta, mode);
-  const Variable x = follows ? pending_x : materialise(pending_x);
+  const Variable x = materialise(pending_x);
   SEPIA_CHECK(x.shape().ndim() >= 2 && x.shape()[-1] > 0, "[batch_norm] input must be (..., C), got ", x.shape());
   const std::int64_t channels = x.shape()[-1];
   for (const auto& [name, shape] : {std::pair{"gamma", gamma.shape()}, {"beta", beta.shape()}, {"running_mean", buffers.running_mean.shape()}}) {
@@ -77,7 +70,7 @@ Variable batch_norm(const Variable& pending_x, const Variable& gamma, const Vari
   SEPIA_CHECK(mode == BatchNormMode::kRunning || shape.rows > 1, "[batch_norm] training needs more than one value per channel, got input ", x.shape(),
               "; use a larger --batch-size or --image-size");
 
-  return dispatch(x.dtype(), x.device(), [&]<class T>(const KernelTable<T>& table) {
+  return dispatch(x.stored(), [&]<class T>(const KernelTable<T>& table) {
     using A = Accumulator<T>;
     const auto make = [&] { return Tensor::empty({channels}, kDTypeOf<A>, x.device()); };
     Tensor mean = buffers.running_mean, variance = buffers.running_variance;
@@ -97,11 +90,6 @@ Variable batch_norm(const Variable& pending_x, const Variable& gamma, const Vari
     table.batch_norm_affine({}, {.channels = channels, .mean = mean.data<A>(), .variance = variance.data<A>(), .gamma = gamma.stored().data<A>(),
                                  .beta = beta.stored().data<A>(), .eps = buffers.eps, .scale = scale.data<A>(), .shift = shift.data<A>(),
                                  .inv_std = inv_std.data<A>()});
-    if (follows) {
-      PendingConvolution with_affine = *convolution;
-      with_affine.after = {.scale = scale, .shift = shift, .relu = false};
-      return Variable(std::make_shared<const PendingConvolution>(std::move(with_affine)));
-    }
     if (!needs_node({&x, &gamma, &beta})) return Variable(x.stored(), {.scale = scale, .shift = shift, .relu = false}, nullptr);
     const auto sums = std::make_shared<GradientSums>(GradientSums{.x = x.stored(), .mean = mean, .inv_std = inv_std, .sum_g = {}, .sum_g_xhat = {}});
     const Variable recorded = record<BatchNormNode>(x.stored(), {&x, &gamma, &beta}, shape, mode, sums, scale);

@@ -69,7 +69,7 @@ Variable carry_out_dense(const PendingConvolution& convolution, bool normalised)
   });
   const Variable output =
       record<Conv2dNode>(std::move(y), {&x, &weight, &bias}, kernel_shape_of_dense(convolution), x, weight).with_statistics(std::move(statistics));
-  return convolution.after.relu ? relu(output) : output;
+  return convolution.relu ? relu(output) : output;
 }
 
 Variable conv2d(const Variable& given_x, const Variable& weight, const Variable& bias, const Conv2dParams& params) {

@@ -7,7 +7,7 @@ namespace {
 
 struct Conv2dPoolNode final : Node {
   Conv2dPoolNode(const PendingConvolution& convolution, Tensor index, Tensor y)
-      : shape_(kernel_shape_of_dense(convolution)), x_(convolution.x), weight_(convolution.weight.stored()), relu_(convolution.after.relu), index_(std::move(index)), y_(relu_ ? std::move(y) : Tensor()) {}
+      : shape_(kernel_shape_of_dense(convolution)), x_(convolution.x), weight_(convolution.weight.stored()), relu_(convolution.relu), index_(std::move(index)), y_(relu_ ? std::move(y) : Tensor()) {}
   const char* name() const override { return "conv2d_pool"; }
 
   void backward(Tensor grad_y) override {
@@ -50,7 +50,7 @@ Variable conv2d_pool(const PendingConvolution& convolution) {
   dispatch(y, [&]<class T>(const KernelTable<T>& table) {
     table.conv2d_pool_forward({}, {.shape = kernel_shape_of_dense(convolution), .x = input.x<T>(), .prologue = input.prologue<T>(),
                                    .weight = convolution.weight.stored().data<T>(), .bias = convolution.bias.stored().data_or_null<Accumulator<T>>(),
-                                   .relu = convolution.after.relu, .y = y.data<T>(), .index = index.data_or_null<std::uint8_t>(), .pixels = input.pixels()});
+                                   .relu = convolution.relu, .y = y.data<T>(), .index = index.data_or_null<std::uint8_t>(), .pixels = input.pixels()});
   });
   return record<Conv2dPoolNode>(y, inputs, convolution, index, y);
 }

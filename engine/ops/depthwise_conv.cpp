@@ -78,8 +78,8 @@ Variable carry_out(const PendingConvolution& given) {
 Variable depthwise_conv(const Variable& given_x, const Variable& weight, const Variable& bias, const DepthwiseConvParams& params) {
   const kernels::DepthwiseConvShape shape = checked_shape(given_x, weight, bias, params);
   const bool on_tape = needs_node({&given_x, &weight, &bias});
-  const PendingConvolution* before = given_x.convolution();
-  const bool both_pending = !on_tape && before && (before->pointwise() || (before->dense() && has_conv2d_separable(*before)));
+  const PendingConvolution* stem = given_x.convolution();
+  const bool both_pending = !on_tape && stem && stem->dense() && has_conv2d_separable(*stem);
   const PendingConvolution convolution{both_pending ? given_x : carried_out(given_x), weight, bias, params.stride, params.padding, output_shape(shape)};
   return on_tape && !params.recompute ? carry_out(convolution) : left_pending(convolution);
 }

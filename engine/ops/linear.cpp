@@ -52,7 +52,7 @@ struct LinearNode final : Node {
 
 Variable linear(const Variable& given_x, const Variable& weight, const Variable& bias, const LinearParams& params) {
   const kernels::LinearShape shape = checked_shape(given_x, weight, bias);
-  if (given_x.convolution() && given_x.convolution()->depthwise()) return separable_conv(*given_x.convolution(), weight, bias, params);
+  if (given_x.convolution() && !given_x.convolution()->dense()) return separable_conv(*given_x.convolution(), weight, bias, params);
   const Variable x = carried_out(given_x);
   std::array<std::int64_t, Shape::kMaxDims> extents{};
   const auto dims = static_cast<std::size_t>(x.shape().ndim());

@@ -37,7 +37,7 @@ Variable carried_out(const Variable& x) {
   }
   const PendingConvolution* convolution = x.convolution();
   if (!convolution) return x;
-  return convolution->dense() ? carry_out_dense(*convolution) : convolution->depthwise() ? carry_out(*convolution) : carry_out_chain(*convolution);
+  return convolution->dense() ? carry_out_dense(*convolution) : carry_out(*convolution);
 }
 
 Variable materialise(const Variable& given_x) {
@@ -55,9 +55,9 @@ Variable materialise(const Variable& given_x) {
 }
 
 Variable relu(const Variable& given_x) {
-  if (const PendingConvolution* convolution = given_x.convolution(); convolution && !convolution->depthwise()) {
+  if (const PendingConvolution* convolution = given_x.convolution(); convolution && convolution->dense()) {
     PendingConvolution with_relu = *convolution;
-    with_relu.after.relu = true;
+    with_relu.relu = true;
     return Variable(std::make_shared<const PendingConvolution>(std::move(with_relu)));
   }
   const Variable x = carried_out(given_x);

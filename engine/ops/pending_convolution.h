@@ -1,8 +1,6 @@
 // A convolution that was left pending (engine/autograd/variable.h), as the ops that carry it out see it.
 #pragma once
 
-#include <optional>
-
 #include "engine/autograd/variable.h"
 #include "engine/ops/linear.h"
 #include "engine/ops/record.h"
@@ -90,14 +88,8 @@ Variable carry_out_dense(const PendingConvolution& convolution, bool normalised 
 /// without keeping the convolution's output for the way back, where it is made again.
 Variable separable_conv(const PendingConvolution& convolution, const Variable& weight, const Variable& bias, const LinearParams& params);
 
-/// The same where no tape is wanted: with the stem that is pending in front of it, or left pending itself where the backend has a kernel for
-/// chains. Nothing where neither holds.
-std::optional<Variable> separable_without_tape(const PendingConvolution& convolution, const Variable& weight, const Variable& bias);
-
-/// A pointwise convolution that was left pending so: all convolutions of its chain in one kernel. The second form adds `residual`, of its shape
-/// and not pending as a convolution, to what it and what follows it give.
-Variable carry_out_chain(const PendingConvolution& convolution);
-Variable carry_out_chain(const PendingConvolution& convolution, const Variable& residual);
+/// The same where the convolution's input is a dense one that is pending, without a tape: all three in one kernel.
+Variable conv2d_separable(const PendingConvolution& convolution, const Variable& weight, const Variable& bias);
 
 /// What the kernels must know of a convolution.
 kernels::DepthwiseConvShape kernel_shape_of_depthwise(const PendingConvolution& convolution);

@@ -58,7 +58,7 @@ struct SeparableConvNode final : Node {
 }  // namespace
 
 Variable separable_conv(const PendingConvolution& given, const Variable& weight, const Variable& bias, const LinearParams& params) {
-  if (std::optional<Variable> made = separable_without_tape(given, weight, bias)) return *made;
+  if (given.x.convolution() && !needs_node({&given.x, &given.weight, &given.bias, &weight, &bias})) return conv2d_separable(given, weight, bias);
   const Shape& u = given.shape;
   const kernels::LinearShape shape{.rows = u.numel() / u[3], .in_features = u[3], .out_features = weight.shape()[0]};
   Tensor y = Tensor::empty({u[0], u[1], u[2], shape.out_features}, given.x.dtype(), given.x.device());

@@ -28,10 +28,6 @@ class HeldWeights {
     const std::lock_guard lock(mutex_);
     if (--holders_ == 0) packed_.clear();
   }
-  bool held() {
-    const std::lock_guard lock(mutex_);
-    return holders_ > 0;
-  }
   // Null while nobody holds the weights.
   template <class T>
   const T* find_or_pack(const StoredMatrix<T>& m) {
@@ -65,7 +61,6 @@ HeldWeights& held_weights() {
 
 void hold_weights() { held_weights().hold(); }
 void release_weights() { held_weights().release(); }
-bool weights_are_held() { return held_weights().held(); }
 
 template <class T>
 WeightProduct<T>::WeightProduct(const StoredMatrix<T>& matrix) : matrix_(matrix) {

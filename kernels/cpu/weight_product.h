@@ -12,7 +12,6 @@ namespace sepia::kernels::cpu {
 /// the next product with the same weights, at the cost of its memory. The last release drops it all.
 void hold_weights();
 void release_weights();
-bool weights_are_held();
 
 /// With fewer rows than this, packing the weights costs more than it saves.
 inline constexpr std::int64_t kFewestPackedRows = 64;

@@ -49,6 +49,7 @@ TEST(LayerCost, ByHand) {
 
   // 2x2 pooling of a convolution's output.
   const LayerRow convolution = row("Conv2d", {1, 4, 4, 3}, {1, 4, 4, 5}, 20, 560), pool = row("MaxPool2d", {1, 4, 4, 5}, {1, 2, 2, 5}, 0, 80);
+  expect_work(layer_cost(row("Conv2d", {1, 6, 6, 3}, {1, 4, 4, 5}, 140, 4320), 2, DType::kF32, true).backward, 2 * 4320, 2 * 108 + 4 * (2 * 80 + 140));
   const LayerCost pooled = pooled_cost(convolution, pool, 2, DType::kF32, false);
   expect_work(pooled.forward, 1120 + 160, 4 * (in + 20) + 5 * out / 4);  // winners: a byte each
   expect_work(pooled.inference, 1120 + 160, 4 * (in + 20 + out / 4));

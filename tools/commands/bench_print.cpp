@@ -164,9 +164,6 @@ void print_bench(const BenchSubject& subject, const ModelFigures& figures) {
   if (figures.infer_depth_first) {
     fmt::print("\nInference takes the pictures of a batch through this small network one by one, every thread a picture of its own. That has no borders\n"
                "between layers, so its layers were timed in passes of the whole batch, layer by layer, which took {} ms.\n", milliseconds(figures.infer_layers_s));
-  } else if (figures.infer_in_chains) {
-    fmt::print("\nInference carries out separable convolutions that follow each other in one go, and a block's addition with them. Its layers were timed\n"
-               "in passes of their own that carry out each by itself, which took {} ms.\n", milliseconds(figures.infer_layers_s));
   }
   fmt::print("\nceiling: the share of the time that the layer's least work would take at this machine's measured rates, and which of the two\n"
              "binds it (flops or bytes); data that stay in the cache can exceed it. GFLOP and MB: the forward pass of one batch.\n{}",
@@ -197,7 +194,6 @@ ordered_json bench_json(const BenchSubject& subject, const ModelFigures& figures
   json["infer_share_of_ceiling"] = figures.infer_least_s / figures.infer_s.median;
   json["infer_layers_s"] = figures.infer_layers_s;
   json["infer_depth_first"] = figures.infer_depth_first;
-  json["infer_in_chains"] = figures.infer_in_chains;
   json["infer_outside"] = {{"input_s", figures.infer_outside.input_s}, {"output_s", figures.infer_outside.output_s}, {"between_layers_s", figures.infer_outside.between_s}};
   json["infer_peak_rss_mib"] = figures.infer_peak_rss_mib;
   json["arena_mib"] = figures.arena_mib;

@@ -8,7 +8,7 @@ LayerCost layer_cost(const LayerRow& row, std::int64_t batch, DType dtype, bool 
   if (row.type == "ReLU" || row.type == "Flatten") return {};
   const auto pictures = static_cast<double>(batch);
   const auto element = static_cast<double>(dtype_size(dtype));
-  const double in = pictures * static_cast<double>(row.input_shape.numel()) * element;
+  const double in = pictures * static_cast<double>(row.input_shape.numel()) * (first && row.type == "Conv2d" ? 1 : element);
   const double out = pictures * static_cast<double>(row.output_shape.numel()) * element;
   const double flops = pictures * static_cast<double>(row.flops);
 

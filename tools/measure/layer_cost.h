@@ -21,11 +21,11 @@ struct LayerCost {
 /// For `batch` pictures with activations of type `dtype`. `row` is one picture's (layer_table).
 ///
 /// Layers with products read input and weights and write the output; backward reads the output's gradient, the input and the weights and
-/// writes the input's gradient and the weights' (fp32): twice the forward products. With `first` nobody wants the input's gradient, and
-/// half of the products and its bytes fall away. Batch norm reads its input for the statistics, unless the layer before it leaves them (the
-/// caller knows: it has no work forward then); its affine map is applied by the
-/// next layer as it loads, and so are ReLU and flatten: no bytes of their own, and none for batch norm in inference. Its backward
-/// reads input and gradient and writes one. Pooling reads its input and writes its output; backward the other way round.
+/// writes the input's gradient and the weights' (fp32): twice the forward products. With `first` nobody wants the input's gradient, half of the
+/// products and its bytes fall away, and a convolution's input is pictures of one byte a number. Batch norm reads its input for the
+/// statistics, unless the layer before it leaves them (the caller knows: it has no work forward then); its affine map is applied by the next
+/// layer as it loads, and so are ReLU and flatten: no bytes of their own, and none for batch norm in inference. Its backward reads input and
+/// gradient and writes one. Pooling reads its input and writes its output; backward the other way round.
 LayerCost layer_cost(const LayerRow& row, std::int64_t batch, DType dtype, bool first);
 
 /// Of a pointwise layer that carries out the depthwise convolution before it, which was left pending (engine/autograd/variable.h): the

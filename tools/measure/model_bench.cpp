@@ -135,12 +135,13 @@ class ModelBench {
     const bool trains = figures.train_reason.empty();
     model_.eval();
     figures.infer_depth_first = settings_.batch > 1 && train::runs_depth_first(model_);
+    infer_apart_ = !model_.device().on_host() || train::runs_depth_first(model_);  // watched, it goes layer by layer
     {
       const HeldWeights held(model_.device());
       for (int i = 0; i < kUntimedRounds; ++i) infer_once();
       figures.infer_peak_rss_mib = peak_rss_mib();
     }
-    infer(false);
+    if (infer_apart_) infer(false);
     if (trains) begin_training();
     for (int i = 0; i < kUntimedRounds; ++i) {
       if (trains) train(false);
@@ -198,7 +199,7 @@ class ModelBench {
     const HeldWeights held(model_.device());
     infer_once();
     const auto once = [this] { infer_once(); };
-    inference_.measure(once, once, true, counts);
+    inference_.measure(once, once, infer_apart_, counts);
   }
 
   // Layers in the order of the forward pass; modules that are no leaf where they compute something themselves.
@@ -227,7 +228,6 @@ class ModelBench {
       const bool no_node = !clock_.makes_nodes(m);
       layer.infers_in_next = layer.row.type == "DepthwiseConv2d" || (layer.row.type == "Conv2d" && no_node);
       layer.trains_in_next = layer.infers_in_next && no_node;
-      figures.infer_in_chains = figures.infer_in_chains || (layer.row.type == "DepthwiseConv2d" && model_.device() == kCpuDevice);
       figures.layers.push_back(std::move(layer));
     }
     move_pending_work(figures.layers, settings_.batch, model_.dtype());
@@ -268,6 +268,7 @@ class ModelBench {
   Batch batch_;
   LayerClock clock_;
   TimedStep training_, inference_;
+  bool infer_apart_ = false;
   std::optional<train::Stepper> stepper_, watched_stepper_;
 };
 

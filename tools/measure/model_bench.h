@@ -51,8 +51,7 @@ struct ModelFigures {
   std::string train_reason;            ///< why there is none
   Spread infer_s;                      ///< what eval and predict run: a batch's bytes in, outputs read
   bool infer_depth_first = false;      ///< pictures went through the network one by one; the layers were timed in passes of the whole batch
-  bool infer_in_chains = false;        ///< convolutions were carried out several at once; the layers were timed in passes that carry out each
-  double infer_layers_s = 0;           ///< median of the inference passes in which the layers were timed: passes apart
+  double infer_layers_s = 0;           ///< median of the inference passes in which the layers were timed: infer_s unless they were passes apart
   OutsideFigures train_outside, infer_outside;
   Ceilings ceilings;                   ///< medians
   double train_least_s = 0, infer_least_s = 0;  ///< the layers' least work at the ceilings
