@@ -61,10 +61,12 @@ template <class T>
 void forward_of_one_row(const LinearForward<T>& args) {
   const LinearShape& s = args.shape;
   const T* x = activated(s, args.prologue, args.x);
-  constexpr std::int64_t kBlock = 32;
-  parallel_for(pieces_of(s.out_features, kBlock), [&](std::int64_t block) {
-    const std::int64_t first = block * kBlock;
-    dot_rows(DotRows<T>{.rows = s.rows, .k = s.in_features, .outputs = std::min(kBlock, s.out_features - first), .x = x,
+  // A block is worth waking a thread for: microseconds of products.
+  constexpr std::int64_t kFewest = 32, kLeastWeights = 1 << 15;
+  const std::int64_t outputs = std::max(kFewest, kLeastWeights / std::max<std::int64_t>(s.in_features, 1));
+  parallel_for(pieces_of(s.out_features, outputs), [&](std::int64_t block) {
+    const std::int64_t first = block * outputs;
+    dot_rows(DotRows<T>{.rows = s.rows, .k = s.in_features, .outputs = std::min(outputs, s.out_features - first), .x = x,
                         .weight = args.weight + first * s.in_features, .bias = args.bias ? args.bias + first : nullptr, .y = args.y + first,
                         .ldy = s.out_features});
   });

@@ -220,23 +220,42 @@ void max_pool_backward_vector(const MaxPoolBackward<T>& a) {
   });
 }
 
+/// The means of kVectors vectors of channels, from channel c on, of one picture. Their sums are independent, which hides the latency of the
+/// additions.
+template <int kVectors, class T, class Lanes>
+HWY_INLINE void average_columns(Lanes lanes, const GlobalAvgPoolForward<T>& a, const T* x, std::int64_t c, T* y) {
+  Act act[kVectors];
+  V even[kVectors], odd[kVectors];
+#pragma GCC unroll 4
+  for (int v = 0; v < kVectors; ++v) {
+    act[v] = load_act(a.prologue, lanes, c + v * kLanes);
+    even[v] = odd[v] = splat(0.0f);
+  }
+  const auto add = [&](V* sums, const T* row) HWY_ATTR {
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) sums[v] = hn::Add(sums[v], act[v].value(lanes.load(row + v * kLanes)));
+  };
+  std::int64_t i = 0;
+  for (; i + 2 <= a.positions; i += 2, x += 2 * a.channels) {
+    add(even, x);
+    add(odd, x + a.channels);
+  }
+  if (i < a.positions) add(even, x);
+  const V share = splat(1.0f / static_cast<float>(a.positions));
+#pragma GCC unroll 4
+  for (int v = 0; v < kVectors; ++v) lanes.store(hn::Mul(hn::Add(even[v], odd[v]), share), y + v * kLanes);
+}
+
 /// A piece is one picture: its positions are added in order, so the sum does not depend on threads.
 template <class T>
 void global_avg_pool_forward_vector(const GlobalAvgPoolForward<T>& a) {
-  const V share = splat(1.0f / static_cast<float>(a.positions));
   parallel_for(a.batch, [&](std::int64_t n) HWY_ATTR {
+    constexpr int kTogether = kManyRegisters ? 4 : 2;
     const T* const x = a.x + n * a.positions * a.channels;
-    for_vectors(a.channels, [&](auto lanes, std::int64_t c) HWY_ATTR {
-      const Act act = load_act(a.prologue, lanes, c);
-      V even = splat(0.0f), odd = splat(0.0f);
-      std::int64_t i = 0;
-      for (; i + 2 <= a.positions; i += 2) {
-        even = hn::Add(even, act.value(lanes.load(x + i * a.channels + c)));
-        odd = hn::Add(odd, act.value(lanes.load(x + (i + 1) * a.channels + c)));
-      }
-      if (i < a.positions) even = hn::Add(even, act.value(lanes.load(x + i * a.channels + c)));
-      lanes.store(hn::Mul(hn::Add(even, odd), share), a.y + n * a.channels + c);
-    });
+    T* const y = a.y + n * a.channels;
+    std::int64_t c = 0;
+    for (; c + kTogether * kLanes <= a.channels; c += kTogether * kLanes) average_columns<kTogether>(FullLanes{}, a, x + c, c, y + c);
+    for_vectors(a.channels - c, [&](auto lanes, std::int64_t i) HWY_ATTR { average_columns<1>(lanes, a, x + c + i, c + i, y + c + i); });
   });
 }
 
