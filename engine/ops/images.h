@@ -29,8 +29,7 @@ struct Normalisation {
 /// A residual input: mean 0 and std 1, which say that nothing else is done.
 inline constexpr Normalisation kResidualInput{{0, 0, 0}, {1, 1, 1}, InputKind::kResidual};
 
-/// pixels (N, H, W, 3) u8 -> (N, H, W, 3) of `dtype` on the same device. Throws kUsage
-/// when a std is not positive.
+/// pixels (N, H, W, 3) u8 -> (N, H, W, 3) of `dtype` on the same device. Throws kUsage when a std is not positive.
 Tensor images_to_input(const Tensor& pixels, const Normalisation& normalisation, DType dtype);
 /// The same as a constant for a network's first layer: left in bytes where the device's convolutions normalise as they load (the CPU, of
 /// InputKind::kRgb), so that `pixels` must not change until that layer has run, both ways; elsewhere images_to_input.

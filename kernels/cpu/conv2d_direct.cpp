@@ -3,8 +3,8 @@
 //
 // The inputs of an output position under one filter row are kernel_w * in_channels consecutive numbers; tap j of filter row r at
 // position q is row[r][q * stride * in_channels + j].
-//   forward          tile of kPositions positions x 2 vectors of channels: per tap 2 loads of weights, one broadcast input per
-//                    position, 2 kPositions fused multiply-adds
+//   forward          tile of kTileRows positions x 2 vectors of channels: per tap 2 loads of weights, one broadcast input per
+//                    position, 2 kTileRows fused multiply-adds
 //                    in bf16 taps go in pairs, whose two products one instruction adds
 //   backward weight  tile of up to kTaps taps x 2 vectors of channels over all positions of a band: per position 2 loads of
 //                    grad_y, one broadcast input per tap
@@ -51,7 +51,6 @@ struct DirectBand {
 HWY_BEFORE_NAMESPACE();
 namespace sepia::kernels::cpu::HWY_NAMESPACE {
 
-constexpr int kPositions = kTileRows;
 constexpr int kTaps = kManyRegisters ? 10 : 5;
 
 // kCount positions from `input` on, channels [first, first + two vectors). Where pairs do not divide a filter row, the last one overlaps

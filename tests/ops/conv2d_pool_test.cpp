@@ -34,12 +34,6 @@ using test::PrologueKind;
 constexpr std::int64_t kChannels = 3, kOutputs = 6;
 const Shape kInput{2, 21, 44, kChannels}, kFilter{kOutputs, 7, 7, kChannels};
 
-std::vector<Place> cpu_places() {
-  std::vector<Place> found{test::kFloatCpu};
-  if (backend_of(kCpuDevice).bfloat16) found.push_back({kCpuDevice, DType::kBF16});
-  return found;
-}
-
 struct Setting {
   PrologueKind before = PrologueKind::kNone;  ///< pending at the convolution's input
   bool relu = true, bias = true;
@@ -89,7 +83,7 @@ void expect_equal(const Arrays& results, const Arrays& expected) {
 }
 
 TEST(Conv2dPool, TogetherGivesTheSameBits) {
-  for (const Place& place : cpu_places()) {
+  for (const Place& place : test::cpu_places()) {
     for (const PrologueKind before : test::kAllPrologues) {
       for (const bool relu : {true, false}) {
         for (const bool bias : {true, false}) {
@@ -116,7 +110,7 @@ TEST(Conv2dPool, MatchesTheReferenceInDouble) {
 
 TEST(Conv2dPool, OnlyTheGradientsThatAreWanted) {
   const std::vector<std::string> names{"x", "weight", "bias"};
-  for (const Place& place : cpu_places()) {
+  for (const Place& place : test::cpu_places()) {
     const Arrays all = run(place, {}, false, pool);
     for (unsigned wanted = 1; wanted < 1u << names.size(); ++wanted) {
       Setting setting;
@@ -194,7 +188,7 @@ Outcome train(bool apart, DType dtype) {
 }
 
 TEST(Conv2dPool, SimplenetTrainsTheSameInLessMemory) {
-  for (const Place& place : cpu_places()) {
+  for (const Place& place : test::cpu_places()) {
     const Outcome together = train(false, place.dtype), apart = train(true, place.dtype);
     EXPECT_EQ(together.losses, apart.losses);
     EXPECT_LT(together.slab, apart.slab);

@@ -34,12 +34,6 @@ using ::testing::HasSubstr;
 constexpr std::int64_t kStem = 32, kOutputs = 11;
 const Shape kInput{2, 21, 38, 3}, kFilter{kStem, 3, 3, 3};
 
-std::vector<Place> cpu_places() {
-  std::vector<Place> found{test::kFloatCpu};
-  if (backend_of(kCpuDevice).bfloat16) found.push_back({kCpuDevice, DType::kBF16});
-  return found;
-}
-
 struct Setting {
   Place place;
   bool separable;                             ///< whether the stem is told what follows
@@ -106,7 +100,7 @@ void expect_equal(const Arrays& results, const Arrays& expected) {
 }
 
 TEST(Conv2dSeparable, IsPendingWithoutATapeAndWhenAskedFor) {
-  for (const Place& place : cpu_places()) {
+  for (const Place& place : test::cpu_places()) {
     for (const bool separable : {true, false}) {
       EXPECT_EQ(Network({place, separable}).stem().convolution(), nullptr) << "on a tape";
       const NoGradGuard no_grad;
@@ -148,7 +142,7 @@ TEST(Conv2dSeparable, TogetherGivesTheSameBits) {
     Network network(setting);
     return network.results(network.pointwise(network.depthwise(network.stem())));
   };
-  for (const Place& place : cpu_places()) {
+  for (const Place& place : test::cpu_places()) {
     for (const PrologueKind before : test::kAllPrologues) {
       for (const bool relu : {true, false}) {
         for (const bool bias : {true, false}) {
@@ -210,7 +204,7 @@ const Reader kReaders[] = {
 
 TEST(Conv2dSeparable, EveryReaderCarriesItOut) {
   const NoGradGuard no_grad;
-  for (const Place& place : cpu_places()) {
+  for (const Place& place : test::cpu_places()) {
     for (const Reader& reader : kReaders) {
       for (const bool relu : {true, false}) {
         for (const bool behind_depthwise : {false, true}) {
@@ -261,7 +255,7 @@ TEST(Conv2dSeparable, MadeWithoutATapeItIsReadOnOne) {
          return ops::linear(v, n.at("w", {5, kStem}), n.bias("b", 5));
        }},
   };
-  for (const Place& place : cpu_places()) {
+  for (const Place& place : test::cpu_places()) {
     for (const auto& [name, behind] : tapes) {
       SCOPED_TRACE(name);
       std::map<bool, Arrays> results;
@@ -309,7 +303,7 @@ Outcome evaluate(bool apart, bool numbers, DType dtype) {
 }
 
 TEST(Conv2dSeparable, EdgenetsLogitsAreTheSameInLessMemory) {
-  for (const Place& place : cpu_places()) {
+  for (const Place& place : test::cpu_places()) {
     const Outcome together = evaluate(false, false, place.dtype), apart = evaluate(true, false, place.dtype);
     EXPECT_EQ(together.logits.size(), 6U);
     EXPECT_EQ(together.logits, apart.logits);

@@ -31,12 +31,6 @@ using test::Arrays;
 using test::Place;
 using ::testing::HasSubstr;
 
-std::vector<Place> cpu_places() {
-  std::vector<Place> found{test::kFloatCpu};
-  if (backend_of(kCpuDevice).bfloat16) found.push_back({kCpuDevice, DType::kBF16});
-  return found;
-}
-
 const Shape kPictures{2, 21, 21, 3};
 const ops::Normalisation kNormalisation{.mean = {0.5, 0.25, 0.375}, .std = {0.25, 0.3, 0.5}};  // not the default
 
@@ -52,7 +46,7 @@ Variable input(const Place& place, bool as_bytes) {
 }
 
 TEST(Pictures, ArePendingAndSaySo) {
-  for (const Place& place : cpu_places()) {
+  for (const Place& place : test::cpu_places()) {
     const Variable x = input(place, true);
     ASSERT_NE(x.pictures(), nullptr);
     EXPECT_TRUE(x.defined());
@@ -129,7 +123,7 @@ struct Consumer {
 
 /// What `consumer` makes of the pictures as bytes and as numbers, on a tape and off it.
 void expect_the_same(const Consumer& consumer) {
-  for (const Place& place : cpu_places()) {
+  for (const Place& place : test::cpu_places()) {
     for (const bool on_tape : {true, false}) {
       SCOPED_TRACE(str(consumer.name, " ", dtype_name(place.dtype), on_tape ? " on a tape" : ""));
       std::optional<NoGradGuard> no_grad;
@@ -258,7 +252,7 @@ class WithInput : public nn::Module {
 
 template <class Net, class... Arguments>
 void expect_to_train_the_same(int size, const Arguments&... arguments) {
-  for (const Place& place : cpu_places()) {
+  for (const Place& place : test::cpu_places()) {
     SCOPED_TRACE(dtype_name(place.dtype));
     std::map<bool, std::vector<float>> weights, first_weights;
     std::map<bool, std::vector<double>> losses;
@@ -284,7 +278,7 @@ TEST(Pictures, SimplenetTrainsTheSame) {
 }
 
 TEST(Pictures, AHookOnTheFirstLayerSeesItsOutputAndItsGradientAsEver) {
-  for (const Place& place : cpu_places()) {
+  for (const Place& place : test::cpu_places()) {
     std::map<bool, Arrays> seen;
     const Batch batch = test::noise_batch(2, 50, 1);
     for (const bool as_bytes : {true, false}) {

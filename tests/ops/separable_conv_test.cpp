@@ -31,8 +31,8 @@ constexpr std::int64_t kChannels = 19, kOutputs = 11;  // no multiple of any vec
 const Shape kInput{2, 7, 6, kChannels}, kFilter{3, 3, kChannels};
 
 std::vector<Place> places() {
-  std::vector<Place> found(std::begin(test::kPlaces), std::end(test::kPlaces));
-  if (backend_of(kCpuDevice).bfloat16) found.push_back({kCpuDevice, DType::kBF16});
+  std::vector<Place> found = test::cpu_places();
+  found.insert(found.begin(), test::kDoubleReference);
   return found;
 }
 

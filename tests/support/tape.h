@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <vector>
 
 #include "engine/autograd/variable.h"
 #include "engine/base/error.h"
@@ -29,6 +30,13 @@ struct Place {
 inline const Place kDoubleReference{kReferenceDevice, DType::kF64};
 inline const Place kFloatCpu{kCpuDevice, DType::kF32};
 inline const Place kPlaces[] = {kDoubleReference, kFloatCpu};
+
+/// The CPU in every type that it computes in here.
+inline std::vector<Place> cpu_places() {
+  std::vector<Place> found{kFloatCpu};
+  if (backend_of(kCpuDevice).bfloat16) found.push_back({kCpuDevice, DType::kBF16});
+  return found;
+}
 
 /// The value, materialised, in double.
 inline Array value_of(const Variable& x) { return ops::materialise(x).value().to_doubles(); }
